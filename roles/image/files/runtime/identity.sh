@@ -1,0 +1,111 @@
+# shellcheck shell=sh
+# Copyright (c) 2026, The Berth maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Gives the agent its uid and gid. Edits the account files itself, because small images have no usermod. Each change is
+# one rename, and they are made in an order in which a start after a kill at any point finds out what is left to do.
+
+# rewrite FILE AWK_ARGUMENT...: put what awk makes of the colon-separated FILE in its place, in one step, with its mode.
+rewrite() {
+    rewrite_file=$1
+    shift
+    cp -p "$rewrite_file" "$rewrite_file.berth" &&
+        awk -F: -v OFS=: "$@" "$rewrite_file" >"$rewrite_file.berth" &&
+        mv -f "$rewrite_file.berth" "$rewrite_file" ||
+        fail "cannot write $rewrite_file"
+}
+
+append() { rewrite "$1" -v line="$2" '{ print } END { print line }'; }
+
+# lookup FILE FIELD VALUE WANTED: field WANTED of the first line whose FIELD is VALUE; nothing when there is none.
+lookup() { awk -F: -v f="$2" -v v="$3" -v w="$4" '$f == v { print $w; exit }' "$1"; }
+
+# reown TOP OLD_UID OLD_GID NEW_UID NEW_GID: what belongs to the old ids in the folder TOP belongs to the new ones then.
+# TOP itself comes last, so its owner proves that a walk was completed. What is mounted below TOP is left alone: it is
+# the user's, or has its own turn. root's files stay root's, whatever TOP is.
+reown() {
+    top=$1 old_uid=$2 old_gid=$3 new_uid=$4 new_gid=$5
+    set --
+    while IFS= read -r mounted; do
+        mounted=$(printf '%b' "$(printf '%s' "$mounted" | sed 's/\\/\\0/g')")
+        case $mounted in
+            "$top"/*) set -- "$@" -path "$(printf '%s' "$mounted" | sed 's/[][*?\\]/\\&/g')" -prune -o ;;
+        esac
+    done <<MOUNTS
+$(mount_points)
+MOUNTS
+    [ "$old_uid" != 0 ] || old_uid=$new_uid
+    [ "$old_gid" != 0 ] || old_gid=$new_gid
+    if [ "$old_uid:$old_gid" != "$new_uid:$new_gid" ]; then
+        find "$top" -xdev -mindepth 1 "$@" \
+            \( ! -user "$old_uid" -o -exec chown -h "$new_uid" {} + \) \
+            \( ! -group "$old_gid" -o -exec chgrp -h "$new_gid" {} + \) ||
+            fail "cannot give all files in $top to uid $new_uid, gid $new_gid"
+    fi
+    chown -h "$new_uid:$new_gid" "$top" || fail "cannot give $top to uid $new_uid, gid $new_gid"
+}
+
+# The old ids are those of the folder: it may be a volume that an image with other accounts filled.
+reown_if_needed() {
+    [ -d "$1" ] || return 0
+    owner=$(stat -c %u:%g "$1")
+    [ "$owner" = "$2:$3" ] || reown "$1" "${owner%:*}" "${owner#*:}" "$2" "$3"
+}
+
+# free_uid UID: every other user with this uid gets a free one, its home first: once the account is changed,
+# nothing would tell a later start that files were left.
+free_uid() {
+    while other=$(awk -F: -v u="$1" -v n="$AGENT" '$3 == u && $1 != n { print $1; exit }' /etc/passwd) &&
+        [ -n "$other" ]; do
+        other_uid=$(awk -F: -v not="$1" '
+            { taken[$3] = 1 }
+            END { for (u = 60000; (u in taken) || u == not; u++); print u }' /etc/passwd)
+        other_home=$(lookup /etc/passwd 1 "$other" 6)
+        if [ -d "$other_home" ] && [ "$other_home" != "$AGENT_HOME" ]; then
+            home_owner=$(stat -c %u:%g "$other_home")
+            home_gid=${home_owner#*:}
+            # a home that another owns (/, /bin, /var/lib/x) is not this user's to take along
+            [ "${home_owner%:*}" != "$1" ] || reown "$other_home" "$1" "$home_gid" "$other_uid" "$home_gid"
+        fi
+        rewrite /etc/passwd -v n="$other" -v u="$other_uid" '$1 == n { $3 = u } { print }'
+        warn "user $other had uid $1, which $AGENT takes; it has $other_uid now"
+    done
+}
+
+# group_with_gid GID NAME: if no group has this gid, group NAME gets it, and is made where it is missing.
+group_with_gid() {
+    if [ -z "$(lookup /etc/group 3 "$1" 1)" ]; then
+        if [ -n "$(lookup /etc/group 1 "$2" 1)" ]; then
+            rewrite /etc/group -v n="$2" -v g="$1" '$1 == n { $3 = g } { print }'
+        else
+            append /etc/group "$2:x:$1:"
+        fi
+    fi
+}
+
+# take_ids UID GID: the agent's account and folders have these ids then.
+take_ids() {
+    for id in "$1" "$2"; do
+        case $id in
+            '' | *[!0-9]* | 0*) fail "BERTH_UID and BERTH_GID must be numbers above 0: an agent is never root" ;;
+        esac
+    done
+    free_uid "$1"
+    group_with_gid "$2" "$AGENT"
+    if [ "$(lookup /etc/passwd 1 "$AGENT" 3):$(lookup /etc/passwd 1 "$AGENT" 4)" != "$1:$2" ]; then
+        rewrite /etc/passwd -v n="$AGENT" -v u="$1" -v g="$2" '$1 == n { $3 = u; $4 = g } { print }'
+    fi
+    for folder in "$AGENT_HOME" "$AGENT_HOME/.claude" /workspace; do
+        reown_if_needed "$folder" "$1" "$2"
+    done
+}
+
+# join_group_of FILE NAME: the agent is in the group of FILE then; NAME is what that group is called if it has no name.
+join_group_of() {
+    gid=$(stat -L -c %g "$1")
+    group_with_gid "$gid" "$2"
+    rewrite /etc/group -v g="$gid" -v n="$AGENT" '
+        $3 == g && index("," $4 ",", "," n ",") == 0 { $4 = $4 ($4 == "" ? "" : ",") n }
+        { print }'
+}

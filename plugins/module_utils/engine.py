@@ -92,7 +92,8 @@ class Engine:
                 said = said.decode("utf-8", "replace")
             raise EngineError(f"{doing}: the engine said: {said}", error.status_code) from error
         except (DockerException, RequestException, OSError) as error:
-            raise EngineError(f"{doing}: no answer from the engine at {self.docker_host} ({type(error).__name__})") from error
+            why = type(error).__name__
+            raise EngineError(f"{doing}: no answer from the engine at {self.docker_host} ({why})") from error
 
     # Reading the world
 

@@ -39,4 +39,4 @@ def _describe_bug(error: Exception) -> str:
     """
     frames = traceback.extract_tb(error.__traceback__)[-4:]
     places = " > ".join(f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno} {frame.name}" for frame in frames)
-    return f"Berth met a bug: {type(error).__name__} at {places}. Nothing of its input is shown; please report this line."
+    return f"Berth met a bug: {type(error).__name__} at {places}. None of its input is shown: please report this line."

@@ -1,0 +1,56 @@
+# Copyright (c) 2026, The Berth maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The table of aspects: how each part of a definition is compared, and how it is applied. A new aspect is a new row."""
+
+from __future__ import annotations
+
+from typing import Any, Mapping
+
+from ansible_collections.berth.projects.plugins.module_utils import aspects_live as live
+from ansible_collections.berth.projects.plugins.module_utils import aspects_mounted as mounted
+from ansible_collections.berth.projects.plugins.module_utils import aspects_process as process
+from ansible_collections.berth.projects.plugins.module_utils.aspect import Aspect, Site
+from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
+from ansible_collections.berth.projects.plugins.module_utils.fingerprint import VERSION, fingerprint
+from ansible_collections.berth.projects.plugins.module_utils.names import FINGERPRINT, FINGERPRINT_VERSION, ownership_labels
+
+ASPECTS: tuple[Aspect, ...] = (
+    Aspect("image", "replace", mounted.wanted_image, mounted.actual_image, mounted.create_image),
+    Aspect("mounts", "replace", mounted.wanted_mounts, mounted.actual_mounts, mounted.create_mounts, checked=True),
+    Aspect("ports", "replace", mounted.wanted_ports, mounted.actual_ports, mounted.create_ports, checked=True),
+    Aspect("env", "replace", process.wanted_env, process.actual_env, process.create_env, private=True),
+    Aspect("identity", "replace", process.wanted_identity, process.actual_identity, process.create_identity),
+    Aspect("resources", "update", live.wanted_resources, live.actual_resources, live.create_resources, live.update_resources, live.resources_are_live),
+    Aspect("restart", "update", live.wanted_restart, live.actual_restart, live.create_restart, live.update_restart),
+    Aspect("network", "network", live.wanted_network, live.actual_network, live.create_network),
+)
+
+
+def fingerprint_labels(definition: Definition, site: Site) -> dict[str, str]:
+    """The labels that say what a container was made from, one for each aspect that only a new container can change."""
+    labels = {
+        FINGERPRINT + aspect.name: fingerprint(aspect.wanted(definition, site))
+        for aspect in ASPECTS
+        if aspect.applied_by == "replace"
+    }
+    return {FINGERPRINT_VERSION: VERSION, **labels}
+
+
+def create_body(definition: Definition, site: Site) -> dict[str, Any]:
+    """The body of ``POST /containers/create`` for a definition: the shares of all aspects, and the labels."""
+    body: dict[str, Any] = {}
+    for aspect in ASPECTS:
+        _merge_into(body, aspect.create(definition, site))
+    body["Env"] = [f"{key}={value}" for key, value in sorted(body["Env"].items())]
+    body["Labels"] = {**ownership_labels(definition.name, site.scope), **fingerprint_labels(definition, site)}
+    return body
+
+
+def _merge_into(body: dict[str, Any], share: Mapping[str, Any]) -> None:
+    for key, value in share.items():
+        if isinstance(value, Mapping) and isinstance(body.get(key), dict):
+            _merge_into(body[key], value)
+        else:
+            body[key] = dict(value) if isinstance(value, Mapping) else value

@@ -1,0 +1,95 @@
+# Copyright (c) 2026, The Berth maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Aspects that the engine changes as the container runs: resources, restart policy, network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.berth.projects.plugins.module_utils.aspect import Body, Container, Site
+from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
+from ansible_collections.berth.projects.plugins.module_utils.fingerprint import Values
+
+NETWORK = "bridge"
+_NANO = 1_000_000_000  # the engine counts CPUs in 10^-9
+
+# resources
+
+
+def wanted_resources(definition: Definition, site: Site) -> Values:
+    limits = definition.resources
+    return {"nano_cpus": limits.nano_cpus, "memory": limits.memory, "pids": limits.pids}
+
+
+def actual_resources(container: Container, wanted: Values) -> Values:
+    host = container["HostConfig"]
+    nano_cpus = host.get("NanoCpus") or 0
+    if not nano_cpus and (host.get("CpuQuota") or 0) > 0:  # 'docker update --cpu-quota'
+        nano_cpus = host["CpuQuota"] * _NANO // (host.get("CpuPeriod") or 100_000)
+    pids = host.get("PidsLimit") or 0
+    return {"nano_cpus": nano_cpus or None, "memory": host.get("Memory") or None, "pids": pids if pids > 0 else None}
+
+
+def update_resources(values: Values) -> Body:
+    """Swap goes along with memory always: the engine refuses memory above the old sum of both.
+
+    Twice the memory is what the engine itself gives a container that names no swap.
+    """
+    body: dict[str, Any] = {"PidsLimit": values["pids"] or -1}
+    if values["nano_cpus"]:
+        body["NanoCpus"] = values["nano_cpus"]
+    memory = values["memory"]
+    if isinstance(memory, int):
+        body.update(Memory=memory, MemorySwap=2 * memory)
+    return body
+
+
+def resources_are_live(before: Values, after: Values) -> bool:
+    """The engine takes a limit of 0 as "no change" and refuses -1: a memory or CPU limit cannot be lifted live."""
+    return not any(before[key] and not after[key] for key in ("nano_cpus", "memory"))
+
+
+def create_resources(definition: Definition, site: Site) -> Body:
+    body = dict(update_resources(wanted_resources(definition, site)))
+    if definition.resources.pids is None:
+        del body["PidsLimit"]
+    return {"HostConfig": body}
+
+
+# restart
+
+
+def wanted_restart(definition: Definition, site: Site) -> Values:
+    return {"policy": definition.restart}
+
+
+def actual_restart(container: Container, wanted: Values) -> Values:
+    policy = container["HostConfig"].get("RestartPolicy") or {}
+    return {"policy": policy.get("Name") or "no"}
+
+
+def update_restart(values: Values) -> Body:
+    return {"RestartPolicy": {"Name": values["policy"]}}
+
+
+def create_restart(definition: Definition, site: Site) -> Body:
+    return {"HostConfig": update_restart(wanted_restart(definition, site))}
+
+
+# network
+
+
+def wanted_network(definition: Definition, site: Site) -> Values:
+    return {NETWORK: "connected"}
+
+
+def actual_network(container: Container, wanted: Values) -> Values:
+    """Networks that somebody connected besides are left alone: they take nothing away."""
+    networks = container["NetworkSettings"].get("Networks") or {}
+    return {name: "connected" if name in networks else None for name in wanted}
+
+
+def create_network(definition: Definition, site: Site) -> Body:
+    return {"HostConfig": {"NetworkMode": NETWORK}}

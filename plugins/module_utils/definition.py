@@ -1,0 +1,207 @@
+# Copyright (c) 2026, The Berth maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A project as its user wrote it, in one form: every default filled in, every unit resolved, nothing of order left."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from dataclasses import dataclass, replace
+from typing import Any, Mapping
+
+HOME = "/home/agent"
+AGENT_FOLDER = "/home/agent/.claude"
+WORKSPACE_ROOT = "/workspace"
+HOST_STATE = "/etc/berth"
+DOCKER_SOCKET = "/var/run/docker.sock"
+
+_MEMORY_UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
+_MEMORY = re.compile(r"^\s*([0-9]+(?:\.[0-9]+)?)\s*([bkmgt]?)(?:i?b)?\s*$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A folder of the host that the agent works in."""
+
+    path: str
+    name: str
+    read_only: bool = False
+
+    @property
+    def target(self) -> str:
+        return f"{WORKSPACE_ROOT}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Mount:
+    """Anything else that is mounted: ``type`` is ``bind``, ``volume`` or ``tmpfs`` (which has no source)."""
+
+    type: str
+    source: str
+    target: str
+    read_only: bool = False
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port of the container that is reachable from the host."""
+
+    host: int
+    container: int
+    protocol: str = "tcp"
+    host_ip: str = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class User:
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True)
+class Healthcheck:
+    """Times in seconds; ``disk_limit`` is the percentage from which a disk counts as full."""
+
+    enabled: bool = True
+    interval: int = 60
+    timeout: int = 10
+    retries: int = 3
+    start_period: int = 30
+    disk_limit: int = 90
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Limits, None for none: ``nano_cpus`` in 10^-9 CPUs, sizes in bytes, ``nofile`` as soft and hard."""
+
+    nano_cpus: int | None = None
+    memory: int | None = None
+    pids: int | None = None
+    nofile: tuple[int, int] | None = None
+    shm_size: int | None = None
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One entry of ``berth_projects``, defaults merged in and validated.
+
+    ``user`` is None until the host has settled whose files the agent works on.
+    """
+
+    name: str
+    image: str
+    state: str = "started"
+    workspaces: tuple[Workspace, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    docker_access: bool = False
+    ports: tuple[Port, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+    timezone: str | None = None
+    user: User | None = None
+    healthcheck: Healthcheck = Healthcheck()
+    resources: Resources = Resources()
+    restart: str = "unless-stopped"
+
+    @property
+    def working_dir(self) -> str:
+        """The one workspace, or the folder that holds them all."""
+        return self.workspaces[0].target if len(self.workspaces) == 1 else WORKSPACE_ROOT
+
+    @property
+    def bind_sources(self) -> tuple[str, ...]:
+        """The host paths that must exist before the container can start."""
+        folders = [workspace.path for workspace in self.workspaces]
+        return tuple(folders + [mount.source for mount in self.mounts if mount.type == "bind"])
+
+    def owned_by(self, user: User) -> Definition:
+        return replace(self, user=user)
+
+
+def definition_from(written: Mapping[str, Any]) -> Definition:
+    """Build a Definition from a mapping that passed validation on the control node.
+
+    Args:
+        written: The definition's keys as documented, defaults merged in; ``image`` is always there.
+    """
+    user = written.get("user")
+    return Definition(
+        name=written["name"],
+        image=normal_reference(written["image"]),
+        state=written.get("state") or "started",
+        workspaces=tuple(_workspace(entry) for entry in written.get("workspaces") or ()),
+        mounts=tuple(_mount(entry) for entry in written.get("mounts") or ()),
+        docker_access=bool(written.get("docker_access")),
+        ports=tuple(Port(**_given(entry)) for entry in written.get("ports") or ()),
+        env=tuple(sorted((key, env_text(value)) for key, value in (written.get("env") or {}).items())),
+        timezone=written.get("timezone"),
+        user=User(user["uid"], user.get("gid", user["uid"])) if user else None,
+        healthcheck=Healthcheck(**_given(written.get("healthcheck") or {})),
+        resources=_resources(written.get("resources") or {}),
+        restart=written.get("restart") or "unless-stopped",
+    )
+
+
+def normal_reference(reference: str) -> str:
+    """An image reference with its tag spelled out: ``debian`` and ``debian:latest`` are one image."""
+    if "@" in reference or reference.startswith("sha256:"):
+        return reference
+    return reference if ":" in reference.rpartition("/")[2] else f"{reference}:latest"
+
+
+def memory_bytes(size: int | str) -> int:
+    """``512m``, ``1.5g``, ``2GiB`` or a number of bytes; units are powers of 1024, as in Docker.
+
+    Raises:
+        ValueError: The text is no size.
+    """
+    match = _MEMORY.match(str(size))
+    if not match:
+        raise ValueError("not a size")
+    return int(float(match.group(1)) * _MEMORY_UNITS[match.group(2).lower()])
+
+
+def env_text(value: Any) -> str:
+    """What a YAML scalar looks like in an environment: ``true``, not Python's ``True``."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def workspace_name(entry: Mapping[str, Any]) -> str:
+    """A workspace is called as its folder is, unless the user gave it a name."""
+    return str(entry.get("name") or posixpath.basename(posixpath.normpath(entry["path"])))
+
+
+def _given(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if value is not None}
+
+
+def _workspace(entry: Mapping[str, Any]) -> Workspace:
+    return Workspace(posixpath.normpath(entry["path"]), workspace_name(entry), bool(entry.get("read_only")))
+
+
+def _mount(entry: Mapping[str, Any]) -> Mount:
+    kind = entry.get("type") or "bind"
+    source = entry.get("source") or ""
+    return Mount(
+        type=kind,
+        source=posixpath.normpath(source) if kind == "bind" else source,
+        target=posixpath.normpath(entry["target"]),
+        read_only=bool(entry.get("read_only")),
+    )
+
+
+def _resources(entry: Mapping[str, Any]) -> Resources:
+    def size(key: str) -> int | None:
+        return memory_bytes(entry[key]) if entry.get(key) is not None else None
+
+    cpus, nofile = entry.get("cpus"), entry.get("nofile")
+    return Resources(
+        nano_cpus=round(float(cpus) * 1e9) if cpus is not None else None,
+        memory=size("memory"),
+        pids=entry.get("pids"),
+        nofile=(nofile["soft"], nofile["hard"]) if nofile else None,
+        shm_size=size("shm_size"),
+    )

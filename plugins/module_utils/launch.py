@@ -1,0 +1,103 @@
+# Copyright (c) 2026, The Berth maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Makes containers and brings them up: creation, the start, and the wait until the entrypoint says that it is ready."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+
+from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
+from ansible_collections.berth.projects.plugins.module_utils.aspects import create_body
+from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
+from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
+from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
+from ansible_collections.berth.projects.plugins.module_utils.names import CONTRACT, CONTRACT_VERSION, container_name
+from ansible_collections.berth.projects.plugins.module_utils.plan import contract_missing
+from ansible_collections.berth.projects.plugins.module_utils.records import Records
+
+READY = "berth: ready"
+WARNING = "berth: warning: "
+ERROR = "berth: error: "
+_LINES_SHOWN = 15
+
+
+class Launcher:
+    """Shared by the threads of one run.
+
+    Args:
+        ready_timeout: How long a container may take to become ready, in seconds.
+    """
+
+    def __init__(self, engine: Engine, site: Site, records: Records, ready_timeout: int) -> None:
+        self._engine = engine
+        self._site = site
+        self._records = records
+        self._ready_timeout = ready_timeout
+        self._fit: set[str] = set()
+        self._lock = threading.Lock()
+
+    def create(self, definition: Definition) -> str:
+        """Create the project's container under its name and return its id.
+
+        Raises:
+            BerthError: The image does not fit, host state cannot be made, or the engine refused.
+        """
+        self._check_image(definition)
+        self._records.prepare(definition.name, self._site.host_state(definition.name))
+        return self._engine.create(container_name(definition.name), create_body(definition, self._site))
+
+    def start(self, project: str, container_id: str) -> list[str]:
+        """Start a container and wait until it is ready; returns what its entrypoint warned of.
+
+        Raises:
+            BerthError: It ended before that, or took too long; with its last lines.
+        """
+        warnings, last = [], deque[str](maxlen=_LINES_SHOWN)
+        for line in self._engine.start_and_listen(container_id, self._ready_timeout):
+            if line == READY:
+                return warnings
+            if line.startswith(WARNING):
+                warnings.append(line[len(WARNING) :])
+            last.append(line[len(ERROR) :] if line.startswith(ERROR) else line)
+        raise BerthError(self._not_ready(project, container_id, list(last)))
+
+    def _not_ready(self, project: str, container_id: str, last: list[str]) -> str:
+        container = self._engine.container(container_id) or {}
+        state = container.get("State") or {}
+        if state.get("Running"):
+            what = f"did not become ready within {self._ready_timeout} s"
+        else:
+            what = f"ended with exit code {state.get('ExitCode')} before it was ready"
+        said = "It printed nothing." if not last else "Its last lines: " + " | ".join(last)
+        return f"The container {container_name(project)} {what}. {said}"
+
+    def _check_image(self, definition: Definition) -> None:
+        """Refuse an image that is not made for Berth, or whose content would escape a snapshot of the container."""
+        reference = definition.image
+        with self._lock:
+            known = reference in self._fit
+        if known:
+            return
+        image = self._engine.image(reference)
+        if image is None:
+            raise BerthError(f"There is no image {reference} on this engine.")
+        config = image.get("Config") or {}
+        if (config.get("Labels") or {}).get(CONTRACT) != CONTRACT_VERSION:
+            raise BerthError(contract_missing(reference))
+        loose = sorted(set(config.get("Volumes") or {}) - _mounted_paths(definition))
+        if loose:
+            raise BerthError(
+                f"The image {reference} declares volumes that nothing is mounted on ({', '.join(loose)}): what is "
+                "written there would be lost with the container. Mount something on each, or build the image without."
+            )
+        if not config.get("Volumes"):
+            with self._lock:
+                self._fit.add(reference)
+
+
+def _mounted_paths(definition: Definition) -> set[str]:
+    targets = {workspace.target for workspace in definition.workspaces} | {mount.target for mount in definition.mounts}
+    return targets | {"/home/agent", "/home/agent/.claude", "/etc/berth"}

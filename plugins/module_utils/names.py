@@ -1,0 +1,48 @@
+# Copyright (c) 2026, The Berth maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The names and labels that Berth gives things on an engine, and how it knows them again."""
+
+from __future__ import annotations
+
+import re
+
+MANAGED = "berth.managed"
+PROJECT = "berth.project"
+SCOPE = "berth.scope"
+FINGERPRINT = "berth.fingerprint."
+FINGERPRINT_VERSION = "berth.fingerprint.version"
+CONTRACT = "berth.contract"
+CONTRACT_VERSION = "1"
+
+BASE_REPOSITORY = "berth-base"
+
+_ASIDE = re.compile(r"^(?P<project>berth-[a-z0-9-]+)\.old\.[0-9a-f]{12}$")
+
+
+def container_name(project: str) -> str:
+    return f"berth-{project}"
+
+
+def aside_name(project: str, container_id: str) -> str:
+    """The name under which a replaced container waits."""
+    return f"berth-{project}.old.{container_id[:12]}"
+
+
+def is_aside_name(project: str, name: str) -> bool:
+    match = _ASIDE.match(name)
+    return bool(match) and match.group("project") == container_name(project)
+
+
+def home_volume(project: str) -> str:
+    return f"berth-{project}-home"
+
+
+def agent_volume(project: str) -> str:
+    return f"berth-{project}-agent"
+
+
+def ownership_labels(project: str, scope: str) -> dict[str, str]:
+    """The labels of what is ours."""
+    return {MANAGED: "true", PROJECT: project, SCOPE: scope}

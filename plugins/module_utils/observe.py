@@ -1,0 +1,95 @@
+# Copyright (c) 2026, The Berth maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Reads an engine and its host: three lists at the most, and one inspect a project."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Iterable, Mapping
+
+from ansible_collections.berth.projects.plugins.module_utils.definition import Definition, User
+from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
+from ansible_collections.berth.projects.plugins.module_utils.fingerprint import VERSION
+from ansible_collections.berth.projects.plugins.module_utils.names import FINGERPRINT_VERSION, container_name
+from ansible_collections.berth.projects.plugins.module_utils.records import Records
+from ansible_collections.berth.projects.plugins.module_utils.world import Host, Listing, View, name_clash
+
+AGENT_COMMANDS = ("claude",)
+_QUICK_OPTIONS = ("--version", "-v", "--help", "-h")
+
+
+def view_projects(
+    engine: Engine | None, listing: Listing, scope: str, projects: Iterable[str], records: Records, parallel: int
+) -> dict[str, View]:
+    """What there is of each named project; nothing at all where there is no engine yet."""
+    names = list(projects)
+    if engine is None:
+        return {name: View(record=records.read(name)) for name in names}
+    with ThreadPoolExecutor(max_workers=parallel) as pool:
+        return dict(zip(names, pool.map(lambda name: _view(engine, listing, scope, name, records), names)))
+
+
+def _view(engine: Engine, listing: Listing, scope: str, project: str, records: Records) -> View:
+    record = records.read(project)
+    entry = listing.named(container_name(project))
+    clash = name_clash(entry, project, scope) if entry else None
+    if clash:
+        return View(record=record, clash=clash)
+    recorded = listing.with_id(record.container_id)
+    if recorded and recorded.project != project:
+        recorded = None
+    current = entry or recorded
+    container = engine.container(current.id) if current else None
+    if container is None:
+        return View(record=record)
+    if (container["Config"].get("Labels") or {}).get(FINGERPRINT_VERSION) != VERSION:
+        container = _with_image_env(engine, container)
+    unproven = entry and recorded and recorded.id != entry.id and recorded.is_aside
+    return View(container=container, record=record, previous_id=recorded.id if unproven and recorded else None)
+
+
+def _with_image_env(engine: Engine, container: dict[str, Any]) -> dict[str, Any]:
+    """Add the image's own environment, without which the container's cannot be told apart."""
+    image = engine.image(container["Image"]) or {}
+    return {**container, "ImageEnv": (image.get("Config") or {}).get("Env") or []}
+
+
+def folder_owner(definition: Definition) -> User | None:
+    """Who owns the first workspace on this host."""
+    if not definition.workspaces:
+        return None
+    try:
+        status = os.stat(definition.workspaces[0].path)
+    except OSError:
+        return None
+    return User(status.st_uid, status.st_gid)
+
+
+def missing_folders(definition: Definition) -> list[str]:
+    """The declared host paths that are not there."""
+    return [path for path in definition.bind_sources if not os.path.exists(path)]
+
+
+def agents_at_work(engine: Engine, container_id: str) -> tuple[str, ...]:
+    """The agents that run in a container, by the name of their command."""
+    return tuple(sorted({name for line in engine.processes(container_id) if (name := agent_of(line))}))
+
+
+def agent_of(command_line: str) -> str | None:
+    """The agent that a command line starts, or None.
+
+    An agent is a program or a script: ``claude …``, ``node /opt/…/claude …``, ``/bin/sh /usr/local/bin/claude …``.
+    What only asks for a version or for help (as the health check does) is nobody's work.
+    """
+    words = command_line.split()
+    if any(word in _QUICK_OPTIONS for word in words[1:4]):
+        return None
+    return next((name for word in words[:2] if (name := posixpath.basename(word)) in AGENT_COMMANDS), None)
+
+
+def host_of(info: Mapping[str, Any]) -> Host:
+    return Host(cpus=info["NCPU"], memory=info["MemTotal"], root=info["DockerRootDir"])

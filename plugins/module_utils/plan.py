@@ -1,0 +1,313 @@
+# Copyright (c) 2026, The Berth maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From a definition and what there is to a plan. Pure: no engine, no files, no clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Mapping, Union
+
+from ansible_collections.berth.projects.plugins.module_utils.aspect import Aspect, Site
+from ansible_collections.berth.projects.plugins.module_utils.aspects import ASPECTS
+from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
+from ansible_collections.berth.projects.plugins.module_utils.fingerprint import VERSION, Values, fingerprint
+from ansible_collections.berth.projects.plugins.module_utils.names import (
+    BASE_REPOSITORY,
+    FINGERPRINT,
+    FINGERPRINT_VERSION,
+    container_name,
+)
+from ansible_collections.berth.projects.plugins.module_utils.world import Host, Images, View
+
+ACTIONS = ("none", "sync", "update", "start", "stop", "create", "replace", "remove")
+"""From the weakest to the strongest. A plan's action is that of its strongest step."""
+
+_ACTION_OF_STEP = {
+    "pull": "none",
+    "rename": "update",
+    "update": "update",
+    "connect": "update",
+    "unpause": "start",
+    "start": "start",
+    "stop": "stop",
+    "create": "create",
+    "replace": "replace",
+    "remove": "remove",
+}
+_CUTTING = ("stop", "replace", "remove")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do. ``detail`` is for people and for the steps that need a name; ``body`` is an update's."""
+
+    verb: str
+    detail: str = ""
+    body: Mapping[str, Any] | None = None
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.detail}".strip()
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why: the values that differ, before and after, private ones as hashes."""
+
+    aspect: str
+    before: Union[str, Values]
+    after: Union[str, Values]
+
+
+@dataclass(frozen=True)
+class Plan:
+    project: str
+    steps: tuple[Step, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+    warnings: tuple[str, ...] = ()
+    error: str | None = None
+
+    @property
+    def action(self) -> str:
+        actions = [_ACTION_OF_STEP[step.verb] for step in self.steps]
+        return max(actions, key=ACTIONS.index, default="none")
+
+    @property
+    def cuts(self) -> bool:
+        """Whether it ends what runs in the container."""
+        return any(step.verb in _CUTTING for step in self.steps)
+
+    @property
+    def makes_or_limits(self) -> bool:
+        return any(step.verb in ("create", "replace", "update") for step in self.steps)
+
+    def failed(self, error: str) -> Plan:
+        return replace(self, steps=(), error=error)
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How a run goes about its work.
+
+    Args:
+        force: Cut agents that are at work.
+        only_state: Start and stop, and leave everything else as it is (playbooks ``start`` and ``stop``).
+        coming: References of images that will be there before the plan is carried out.
+    """
+
+    force: bool = False
+    only_state: bool = False
+    coming: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class _Difference:
+    aspect: Aspect
+    before: Values
+    after: Values
+
+    @property
+    def needs_replace(self) -> bool:
+        return self.aspect.applied_by == "replace" or not self.aspect.live(self.before, self.after)
+
+    def reason(self) -> Reason:
+        before, after = self.aspect.shown(self.before), self.aspect.shown(self.after)
+        keys = sorted(key for key in {*before, *after} if before.get(key) != after.get(key))
+        return Reason(self.aspect.name, {k: before.get(k) for k in keys}, {k: after.get(k) for k in keys})
+
+
+def plan_project(definition: Definition, view: View, images: Images, site: Site, policy: Policy) -> Plan:
+    """What is to be done for one project."""
+    name = definition.name
+    if view.clash:
+        return Plan(name, error=view.clash)
+    if definition.state == "absent":
+        return _defer(_plan_removal(name, view), view, policy)
+    if view.container is None:
+        if policy.only_state:
+            return Plan(name, error=f"There is no container {container_name(name)}: run berth.projects.provision first.")
+        return _plan_creation(definition, images, policy)
+    if view.status in ("dead", "removing"):
+        return Plan(
+            name,
+            error=f"The engine calls the container {view.name} {view.status!r}: it could not be removed whole. "
+            f"Remove it with 'docker rm -f {view.name}' (volumes stay) and run again.",
+        )
+    differences = [] if policy.only_state else _differences(definition, view.container, site)
+    live = [difference for difference in differences if not difference.needs_replace]
+    if len(live) == len(differences):
+        return _defer(_plan_changes(definition, view, images, live), view, policy)
+    if _must_wait(view, policy):
+        return _put_off(definition, view, images, differences, live)
+    return _plan_replacement(definition, view, images, policy, differences)
+
+
+def plan_prune(project: str, view: View, policy: Policy) -> Plan:
+    """Removal of a container that no definition names any more."""
+    return _defer(_plan_removal(project, view, reason=Reason("state", view.status, "not declared")), view, policy)
+
+
+def check_limits(plan: Plan, definition: Definition, host: Host) -> Plan:
+    """Refuse what the host cannot give, before the engine half does it."""
+    limits = definition.resources
+    if limits.nano_cpus is not None and limits.nano_cpus > host.cpus * 10**9:
+        return plan.failed(
+            f"resources.cpus is {limits.nano_cpus / 1e9:g}, and this host has {host.cpus}. "
+            f"Allowed is anything from 0.01 to {host.cpus}."
+        )
+    if limits.memory is not None and limits.memory > host.memory:
+        return plan.failed(
+            f"resources.memory is {limits.memory // 1024**2} MiB, and this host has {host.memory // 1024**2} MiB."
+        )
+    for path in definition.bind_sources:
+        if path == host.root or path.startswith(host.root.rstrip("/") + "/"):
+            return plan.failed(f"{path} is in the engine's own folder {host.root}, which nothing may be mounted from.")
+    return plan
+
+
+def _plan_removal(name: str, view: View, reason: Reason | None = None) -> Plan:
+    if view.container is None:
+        return Plan(name)
+    return Plan(name, (Step("remove"),), (reason or Reason("state", view.status, "absent"),))
+
+
+def _plan_creation(definition: Definition, images: Images, policy: Policy) -> Plan:
+    steps, error = _image_steps(definition, images, policy)
+    steps.append(Step("create"))
+    if definition.state == "started":
+        steps.append(Step("start"))
+    plan = Plan(definition.name, tuple(steps), (Reason("state", "absent", definition.state),))
+    return plan.failed(error) if error else plan
+
+
+def _plan_replacement(
+    definition: Definition, view: View, images: Images, policy: Policy, differences: list[_Difference]
+) -> Plan:
+    steps, error = _image_steps(definition, images, policy)
+    plan = Plan(
+        definition.name,
+        (*_naming_steps(definition, view), *steps, Step("replace")),
+        (*_naming_reasons(definition, view), *(difference.reason() for difference in differences)),
+    )
+    return plan.failed(error) if error else plan
+
+
+def _plan_changes(definition: Definition, view: View, images: Images, differences: list[_Difference]) -> Plan:
+    steps = _naming_steps(definition, view)
+    reasons = _naming_reasons(definition, view)
+    for difference in differences:
+        steps.append(_step_for(difference))
+        reasons.append(difference.reason())
+    state_step = _state_step(definition, view)
+    if state_step:
+        steps.append(state_step)
+        reasons.append(Reason("state", view.status, definition.state))
+    return Plan(definition.name, tuple(steps), tuple(reasons), _outdated(definition, view, images))
+
+
+def _step_for(difference: _Difference) -> Step:
+    aspect = difference.aspect
+    if aspect.update:
+        return Step("update", aspect.name, aspect.update(difference.after))
+    missing = next(key for key in difference.after if difference.before.get(key) != difference.after[key])
+    return Step("connect", missing)
+
+
+def _state_step(definition: Definition, view: View) -> Step | None:
+    if definition.state == "started":
+        if view.status == "paused":
+            return Step("unpause")
+        return None if view.is_running else Step("start")
+    return Step("stop") if view.is_running else None
+
+
+def _naming_steps(definition: Definition, view: View) -> list[Step]:
+    wanted = container_name(definition.name)
+    return [] if view.name == wanted else [Step("rename", wanted)]
+
+
+def _naming_reasons(definition: Definition, view: View) -> list[Reason]:
+    wanted = container_name(definition.name)
+    return [] if view.name == wanted else [Reason("name", view.name, wanted)]
+
+
+def _differences(definition: Definition, container: Mapping[str, Any], site: Site) -> list[_Difference]:
+    """What is not as declared, aspect by aspect.
+
+    An aspect that only a new container can change is compared by its fingerprint: the engine merges the image's own
+    settings into a container, so the container itself says less well what was asked for. Where the fingerprint is of a
+    scheme that this code does not know, the container is all there is to go by.
+    """
+    labels = container["Config"].get("Labels") or {}
+    known_scheme = labels.get(FINGERPRINT_VERSION) == VERSION
+    differences = []
+    for aspect in ASPECTS:
+        wanted = aspect.wanted(definition, site)
+        actual = aspect.actual(container, wanted)
+        if aspect.applied_by == "replace" and known_scheme:
+            differs = labels.get(FINGERPRINT + aspect.name) != fingerprint(wanted)
+            differs = differs or (aspect.checked and actual != wanted)
+        else:
+            differs = actual != wanted
+        if differs:
+            differences.append(_Difference(aspect, actual, wanted))
+    return differences
+
+
+def _image_steps(definition: Definition, images: Images, policy: Policy) -> tuple[list[Step], str | None]:
+    """What it takes to have the image, and why it cannot be used."""
+    reference = definition.image
+    if reference in policy.coming:
+        return [], None
+    image = images.find(reference)
+    if image is None:
+        if reference.split(":")[0] == BASE_REPOSITORY:
+            return [], f"There is no image {reference} on this engine. Role berth.projects.image builds it."
+        return [Step("pull", reference)], None
+    return [], None if image.keeps_contract else contract_missing(reference)
+
+
+def contract_missing(reference: str) -> str:
+    return (
+        f"The image {reference} does not carry the label berth.contract=1, so it lacks Berth's entrypoint, launcher "
+        "and health check. Make one from it with role berth.projects.image (berth_image_base)."
+    )
+
+
+def _outdated(definition: Definition, view: View, images: Images) -> tuple[str, ...]:
+    """The reference names another image by now. That alone changes nothing: packages and logins live on the old one."""
+    image = images.find(definition.image)
+    if image is None or view.container is None or view.container["Image"] == image.id:
+        return ()
+    return (f"base outdated: {definition.image} has become another image since this container was made",)
+
+
+def _must_wait(view: View, policy: Policy) -> bool:
+    return bool(view.agents) and not policy.force
+
+
+def _waiting(what: str, view: View) -> str:
+    work = ", ".join(view.agents)
+    return (
+        f"{what} deferred: an agent is at work ({work}). The next run that finds it idle does it; "
+        "a run with berth_when_busy=force does it now"
+    )
+
+
+def _defer(plan: Plan, view: View, policy: Policy) -> Plan:
+    """Leave out the steps that would cut an agent at work."""
+    if not plan.cuts or not _must_wait(view, policy):
+        return plan
+    cutting = ", ".join(step.verb for step in plan.steps if step.verb in _CUTTING)
+    kept = tuple(step for step in plan.steps if step.verb not in _CUTTING)
+    return replace(plan, steps=kept, warnings=(*plan.warnings, _waiting(cutting, view)))
+
+
+def _put_off(
+    definition: Definition, view: View, images: Images, differences: list[_Difference], live: list[_Difference]
+) -> Plan:
+    """What can be done for an agent at work now, and what has to wait for it."""
+    plan = _plan_changes(replace(definition, state="started"), view, images, live)
+    later = tuple(difference.reason() for difference in differences if difference not in live)
+    return replace(plan, reasons=(*plan.reasons, *later), warnings=(*plan.warnings, _waiting("replace", view)))

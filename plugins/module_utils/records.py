@@ -1,0 +1,113 @@
+# Copyright (c) 2026, The Berth maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What Berth remembers of a project on its host: which container is the project's, and whose files it works on.
+
+A record is written only once a container has proven itself, so it tells a finished replace from an interrupted one,
+and a container that somebody renamed from one that somebody else made.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Iterator
+
+from ansible_collections.berth.projects.plugins.module_utils.definition import User
+from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
+
+_LOCK_POLL = 0.1  # seconds; flock has no time limit of its own
+
+
+@dataclass(frozen=True)
+class Record:
+    """One project. ``container_id`` is the last container that became ready; ``uid`` and ``gid`` are the agent's."""
+
+    container_id: str | None = None
+    uid: int | None = None
+    gid: int | None = None
+
+    @property
+    def user(self) -> User | None:
+        return User(self.uid, self.gid) if self.uid is not None and self.gid is not None else None
+
+    def of(self, container_id: str | None, user: User | None) -> Record:
+        ids = {"uid": user.uid, "gid": user.gid} if user else {}
+        return replace(self, container_id=container_id, **ids)
+
+
+def default_state_dir() -> str:
+    """``/var/lib/berth`` for root, else ``~/.local/state/berth``."""
+    return "/var/lib/berth" if os.geteuid() == 0 else os.path.expanduser("~/.local/state/berth")
+
+
+class Records:
+    """The records of one host, one small file a project in ``<state_dir>/records``."""
+
+    def __init__(self, state_dir: str) -> None:
+        self.state_dir = state_dir
+        self._folder = os.path.join(state_dir, "records")
+
+    def read(self, project: str) -> Record:
+        """The project's record; an empty one when there is none, or none that can be read as one."""
+        try:
+            with open(self._path(project), encoding="utf-8") as file:
+                data = json.load(file)
+            return Record(data["container_id"], data["uid"], data["gid"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return Record()
+
+    def write(self, project: str, record: Record) -> None:
+        """Put the record in place in one step, so that a reader or a crash never meets half of one."""
+        path = self._path(project)
+        self._try(f"write {path}", lambda: _write_whole(path, asdict(record)))
+
+    def prepare(self, project: str, host_state: str) -> None:
+        """Make the folder of host state that the project's container mounts."""
+        self._try(f"make {host_state}", lambda: os.makedirs(host_state, mode=0o755, exist_ok=True))
+
+    @contextmanager
+    def locked(self, seconds: float) -> Iterator[None]:
+        """Hold this host's lock; a second run on the host waits for the first, ``seconds`` at most."""
+        self._try(f"make {self._folder}", lambda: os.makedirs(self._folder, mode=0o700, exist_ok=True))
+        path = os.path.join(self.state_dir, "lock")
+        file = self._try(f"open {path}", lambda: open(path, "w", encoding="utf-8"))
+        with file:
+            deadline = time.monotonic() + seconds
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() >= deadline:
+                        raise BerthError(
+                            f"Another run of Berth has held {path} for {seconds:.0f} s. Run again when it has ended."
+                        ) from None
+                    time.sleep(_LOCK_POLL)
+            yield
+
+    def _path(self, project: str) -> str:
+        return os.path.join(self._folder, f"{project}.json")
+
+    def _try(self, doing: str, call: Any) -> Any:
+        try:
+            return call()
+        except OSError as error:
+            raise BerthError(
+                f"Cannot {doing}: {error.strerror}. Berth keeps its state in {self.state_dir}; make that writable for "
+                "the user that runs the module, or set berth_state_dir."
+            ) from error
+
+
+def _write_whole(path: str, data: dict[str, Any]) -> None:
+    part = f"{path}.part"
+    with open(part, "w", encoding="utf-8") as file:
+        json.dump(data, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)

@@ -1,0 +1,56 @@
+# Copyright (c) 2026, The Berth maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a module tells of its work: one entry a project, in the form that DESIGN fixes for machines."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any, Iterable, Mapping
+
+from ansible_collections.berth.projects.plugins.module_utils.plan import Plan
+from ansible_collections.berth.projects.plugins.module_utils.world import View
+
+_STATUS_AFTER = {
+    "create": "created",
+    "start": "running",
+    "unpause": "running",
+    "stop": "exited",
+    "replace": "running",
+    "remove": "absent",
+}
+
+
+def result_of(
+    plan: Plan, view: View, container_id: str | None, warnings: Iterable[str], error: str | None
+) -> dict[str, Any]:
+    """One project's entry in ``projects``.
+
+    A project that failed has changed nothing that lasts; it is told by ``error``.
+    """
+    return {
+        "name": plan.project,
+        "changed": bool(plan.steps) and not error,
+        "action": plan.action,
+        "steps": [str(step) for step in plan.steps],
+        "reasons": [asdict(reason) for reason in plan.reasons],
+        "container_id": container_id,
+        "image": view.container["Config"]["Image"] if view.container else None,
+        "status": view.status if error else _status_after(plan, view),
+        "warnings": list(warnings),
+        "error": error,
+    }
+
+
+def failure_message(failed: list[Mapping[str, Any]], of: int) -> str:
+    """The task's message: how many of how many, and each by name with its reason."""
+    head = f"{len(failed)} of {of} projects failed on this host. " if of > 1 else ""
+    return head + " ".join(f"{project['name']}: {project['error']}" for project in failed)
+
+
+def _status_after(plan: Plan, view: View) -> str:
+    status = view.status
+    for step in plan.steps:
+        status = _STATUS_AFTER.get(step.verb, status)
+    return status

@@ -1,0 +1,179 @@
+# Copyright (c) 2026, The Berth maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What there is on an engine, as far as it concerns Berth: read once, then only looked at.
+
+Everything here is pure. ``observe.py`` fills it from an engine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Iterable, Mapping
+
+from ansible_collections.berth.projects.plugins.module_utils.definition import User, normal_reference
+from ansible_collections.berth.projects.plugins.module_utils.names import (
+    CONTRACT,
+    CONTRACT_VERSION,
+    MANAGED,
+    PROJECT,
+    SCOPE,
+    container_name,
+    is_aside_name,
+)
+from ansible_collections.berth.projects.plugins.module_utils.records import Record
+
+RUNNING = ("running", "restarting", "paused")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A container as the engine lists it."""
+
+    id: str
+    name: str
+    status: str
+    image_id: str
+    created: int
+    labels: Mapping[str, str]
+
+    @property
+    def project(self) -> str:
+        return self.labels.get(PROJECT, "")
+
+    @property
+    def has_its_name(self) -> bool:
+        return self.name == container_name(self.project)
+
+    @property
+    def is_aside(self) -> bool:
+        return is_aside_name(self.project, self.name)
+
+    def is_labelled(self, scope: str) -> bool:
+        return self.labels.get(MANAGED) == "true" and bool(self.project) and self.labels.get(SCOPE) == scope
+
+
+class Listing:
+    """Every container of an engine, by name and by id."""
+
+    def __init__(self, answer: Iterable[Mapping[str, Any]], scope: str) -> None:
+        self._scope = scope
+        self.all = tuple(_listed(entry) for entry in answer)
+        self._by_name = {entry.name: entry for entry in self.all}
+        self._by_id = {entry.id: entry for entry in self.all}
+
+    def named(self, name: str) -> Listed | None:
+        return self._by_name.get(name)
+
+    def with_id(self, container_id: str | None) -> Listed | None:
+        """The container of that id, if it carries our labels."""
+        entry = self._by_id.get(container_id or "")
+        return entry if entry and entry.is_labelled(self._scope) else None
+
+    def labelled(self) -> list[Listed]:
+        """Everything that carries the labels of this scope, by name."""
+        return sorted((entry for entry in self.all if entry.is_labelled(self._scope)), key=lambda entry: entry.name)
+
+
+@dataclass(frozen=True)
+class Image:
+    id: str
+    labels: Mapping[str, str]
+
+    @property
+    def keeps_contract(self) -> bool:
+        return self.labels.get(CONTRACT) == CONTRACT_VERSION
+
+
+class Images:
+    """The images of an engine, found by any reference to them."""
+
+    def __init__(self, answer: Iterable[Mapping[str, Any]]) -> None:
+        self._by_reference: dict[str, Image] = {}
+        for entry in answer:
+            image = Image(entry["Id"], entry.get("Labels") or {})
+            for reference in [entry["Id"], *(entry.get("RepoTags") or []), *(entry.get("RepoDigests") or [])]:
+                self._by_reference[reference] = image
+
+    def find(self, reference: str) -> Image | None:
+        return self._by_reference.get(normal_reference(reference))
+
+
+@dataclass(frozen=True)
+class View:
+    """What there is of one project.
+
+    Args:
+        container: The project's container, as ``GET /containers/{id}/json`` shows it, or None.
+        record: What Berth remembers of it.
+        previous_id: After an interrupted replace: the container that waits aside and was the last to be ready.
+        clash: Why the project's name cannot be used, or None.
+        folder_owner: Who owns the first workspace on the host, or None when there is none.
+        agents: Command lines of agents at work in the container; asked for only when something would cut them.
+    """
+
+    container: Mapping[str, Any] | None = None
+    record: Record = Record()
+    previous_id: str | None = None
+    clash: str | None = None
+    folder_owner: User | None = None
+    agents: tuple[str, ...] = ()
+
+    @property
+    def container_id(self) -> str | None:
+        return self.container["Id"] if self.container else None
+
+    @property
+    def name(self) -> str:
+        return str(self.container["Name"]).lstrip("/") if self.container else ""
+
+    @property
+    def status(self) -> str:
+        """``absent``, or the engine's word: created, running, paused, restarting, exited, dead, removing."""
+        return str(self.container["State"]["Status"]) if self.container else "absent"
+
+    @property
+    def is_running(self) -> bool:
+        return self.status in RUNNING
+
+
+@dataclass(frozen=True)
+class Host:
+    """What the engine says of its host. ``memory`` in bytes, ``root`` the engine's own folder."""
+
+    cpus: int
+    memory: int
+    root: str
+
+
+def name_clash(entry: Listed, project: str, scope: str) -> str | None:
+    """Why a container of a project's name is not ours to touch, or None when it is ours."""
+    if entry.is_labelled(scope) and entry.project == project:
+        return None
+    other = entry.labels.get(SCOPE)
+    if entry.labels.get(MANAGED) == "true" and other and other != scope:
+        return (
+            f"The container {entry.name} belongs to the scope {other!r}, and this run works on {scope!r}. "
+            "Give the project another name, or run with that berth_scope."
+        )
+    return (
+        f"There is a container {entry.name} that Berth did not make. Berth touches only its own: rename or remove that "
+        "container, or give the project another name."
+    )
+
+
+def _listed(entry: Mapping[str, Any]) -> Listed:
+    return Listed(
+        id=entry["Id"],
+        name=own_name(entry.get("Names") or []),
+        status=entry["State"],
+        image_id=entry["ImageID"],
+        created=entry["Created"],
+        labels=entry.get("Labels") or {},
+    )
+
+
+def own_name(names: Iterable[str]) -> str:
+    """A container's own name among those listed: links of other containers add ``/other/alias``."""
+    return next((name.lstrip("/") for name in names if name.count("/") == 1), "")

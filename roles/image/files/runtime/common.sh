@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2034
 # Copyright (c) 2026, The Berth maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -8,7 +8,6 @@
 AGENT=agent
 AGENT_HOME=/home/agent
 RUN_DIR=/run/berth
-# shellcheck disable=SC2034  # read by the scripts that source this file
 AGENT_CLI_DIR=/opt/berth/agents/bin
 
 warn() { echo "berth: warning: $*"; }

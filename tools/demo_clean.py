@@ -1,0 +1,31 @@
+# Copyright (c) 2026, The Berth maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Remove one project with everything that it keeps on this machine's engine: python3 tools/demo_clean.py NAME"""
+
+from __future__ import annotations
+
+import sys
+
+import docker
+
+
+def main(project: str) -> None:
+    engine = docker.APIClient(version="auto")
+    labels = ["berth.managed=true", f"berth.project={project}"]
+    for container in engine.containers(all=True, filters={"label": labels}):
+        print(f"demo: removing the container {container['Names'][0].lstrip('/')}")
+        engine.remove_container(container["Id"], force=True)
+    ours = {f"berth-{project}-home", f"berth-{project}-agent"}
+    for volume in engine.volumes()["Volumes"] or []:
+        if volume["Name"] in ours:
+            print(f"demo: removing the volume {volume['Name']}")
+            engine.remove_volume(volume["Name"])
+    for image in engine.images(name=f"berth/{project}"):
+        for tag in image["RepoTags"] or []:
+            print(f"demo: removing the snapshot {tag}")
+            engine.remove_image(tag)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

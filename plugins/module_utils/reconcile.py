@@ -50,10 +50,7 @@ def reconcile(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
         if needs and not check_mode:
             return {"changed": False, "needs": needs, "projects": []}
         outcomes = _only_planned(found) if check_mode or engine is None else _apply(found, engine, request, records)
-    projects = [
-        result_of(outcome.plan, found.view(outcome.plan.project), outcome.container_id, outcome.warnings, outcome.error)
-        for outcome in outcomes
-    ]
+    projects = [_result(outcome, found) for outcome in outcomes]
     return _module_result(projects, needs, [entry.as_dict() for entry in found.orphans])
 
 
@@ -88,6 +85,13 @@ def _apply(found: Survey, engine: Engine, request: Request, records: Records) ->
 
     with ThreadPoolExecutor(max_workers=request.parallel) as pool:
         return list(pool.map(one, found.plans))
+
+
+def _result(outcome: _Outcome, found: Survey) -> dict[str, Any]:
+    name = outcome.plan.project
+    return result_of(
+        outcome.plan, found.view(name), found.definition(name), outcome.container_id, outcome.warnings, outcome.error
+    )
 
 
 def _module_result(projects: list[dict[str, Any]], needs: list[str], orphans: list[dict[str, Any]]) -> dict[str, Any]:

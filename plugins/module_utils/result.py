@@ -2,13 +2,14 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a module tells of its work: one entry a project, in the form that DESIGN fixes for machines."""
+"""What a module tells of its work: one entry a project,, for machines to read."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from typing import Any, Iterable, Mapping
 
+from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
 from ansible_collections.berth.projects.plugins.module_utils.plan import Plan
 from ansible_collections.berth.projects.plugins.module_utils.world import View
 
@@ -23,7 +24,12 @@ _STATUS_AFTER = {
 
 
 def result_of(
-    plan: Plan, view: View, container_id: str | None, warnings: Iterable[str], error: str | None
+    plan: Plan,
+    view: View,
+    definition: Definition | None,
+    container_id: str | None,
+    warnings: Iterable[str],
+    error: str | None,
 ) -> dict[str, Any]:
     """One project's entry in ``projects``.
 
@@ -36,8 +42,8 @@ def result_of(
         "steps": [str(step) for step in plan.steps],
         "reasons": [asdict(reason) for reason in plan.reasons],
         "container_id": container_id,
-        "image": view.container["Config"]["Image"] if view.container else None,
-        "status": view.status if error else _status_after(plan, view),
+        "image": definition.image if definition else None,
+        "status": view.status if error else _status_after(plan, view, definition),
         "warnings": list(warnings),
         "error": error,
     }
@@ -49,8 +55,9 @@ def failure_message(failed: list[Mapping[str, Any]], of: int) -> str:
     return head + " ".join(f"{project['name']}: {project['error']}" for project in failed)
 
 
-def _status_after(plan: Plan, view: View) -> str:
+def _status_after(plan: Plan, view: View, definition: Definition | None) -> str:
+    """What the container's state is once the steps are done. A new container of a stopped project never runs."""
     status = view.status
     for step in plan.steps:
         status = _STATUS_AFTER.get(step.verb, status)
-    return status
+    return "created" if plan.action == "replace" and definition and definition.state == "stopped" else status

@@ -1,0 +1,22 @@
+# Copyright (c) 2026, The Berth maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.berth.projects.plugins.plugin_utils.host_input import HostInput
+from ansible_collections.berth.projects.plugins.plugin_utils.project_action import ProjectAction
+from ansible_collections.berth.projects.plugins.plugin_utils.report import status_table
+
+
+class ActionModule(ProjectAction):
+    """Checks and merges on the control node, lets the module look, and adds a table for people."""
+
+    module = "berth.projects.info"
+
+    def _finish(self, answer: dict[str, Any], host: str, checked: HostInput) -> dict[str, Any]:
+        if not answer.get("failed"):
+            answer["table"] = status_table({host: answer})
+        return answer

@@ -1,0 +1,33 @@
+# Copyright (c) 2026, The Berth maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.berth.projects.plugins.plugin_utils.report import status_table
+
+
+class ActionModule(ActionBase):
+    """Prints one table of what module ``info`` found on the hosts of the play."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+    _VALID_ARGS = frozenset(("results",))
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        task_vars = task_vars or {}
+        variable = self._task.args.get("results", "berth_found")
+        hosts = task_vars.get("ansible_play_hosts_all", [])
+        found = {host: task_vars["hostvars"][host].get(variable) for host in hosts}
+        table = status_table({host: entry for host, entry in found.items() if entry and "projects" in entry})
+        silent = [host for host, entry in found.items() if not entry or "projects" not in entry]
+        if silent:
+            table += "\n\nNothing is known of: " + ", ".join(silent)
+        Display().display("\n" + table)
+        return {**result, "changed": False, "table": table}

@@ -1,0 +1,63 @@
+# Copyright (c) 2026, The Berth maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What module ``info`` tells: the survey of a run that changes nothing, with what only people ask for."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any, Mapping
+
+from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
+from ansible_collections.berth.projects.plugins.module_utils.records import Records
+from ansible_collections.berth.projects.plugins.module_utils.result import result_of
+from ansible_collections.berth.projects.plugins.module_utils.survey import Request, survey
+from ansible_collections.berth.projects.plugins.module_utils.world import View
+
+
+def look(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The result of module ``info``."""
+    request = Request.of(params)
+    found = survey(Engine.connect(params), request, Records(request.state_dir))
+    now = datetime.now(timezone.utc)
+    projects = []
+    for plan in found.plans:
+        view, definition = found.views[plan.project], found.definitions.get(plan.project)
+        entry = result_of(plan, view, definition, view.container_id, plan.warnings, plan.error)
+        projects.append({**entry, "changed": False, "status": view.status, **_details(view, now)})
+    return {"changed": False, "projects": projects, "orphans": [orphan.as_dict() for orphan in found.orphans]}
+
+
+def _details(view: View, now: datetime) -> dict[str, Any]:
+    container = view.container
+    if container is None:
+        return {"health": None, "health_log": None, "created": None, "age": None, "ports": []}
+    health = container["State"].get("Health") or {}
+    log = health.get("Log") or []
+    failing = health.get("Status") == "unhealthy" and log
+    return {
+        "health": health.get("Status"),
+        "health_log": log[-1].get("Output", "").strip() if failing else None,
+        "created": container["Created"],
+        "age": age(container["Created"], now),
+        "ports": _ports(container),
+    }
+
+
+def age(created: str, now: datetime) -> str:
+    """How long ago an engine's timestamp is, in its largest unit: ``5 s``, ``12 min``, ``3 h``, ``40 d``."""
+    made = datetime.strptime(created[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
+    seconds = max(int((now - made).total_seconds()), 0)
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"
+
+
+def _ports(container: Mapping[str, Any]) -> list[str]:
+    found = []
+    for inside, bindings in (container["HostConfig"].get("PortBindings") or {}).items():
+        for binding in bindings or []:
+            found.append(f"{binding.get('HostIp') or '0.0.0.0'}:{binding['HostPort']}->{inside}")
+    return sorted(found)

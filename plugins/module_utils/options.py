@@ -1,0 +1,44 @@
+# Copyright (c) 2026, The Berth maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The argument specifications of the modules that work on projects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.berth.projects.plugins.module_utils.connection import CONNECTION_ARGS
+
+_PROJECTS: dict[str, dict[str, Any]] = {
+    "projects": {"type": "list", "elements": "dict"},
+    "defaults": {"type": "dict", "default": {}},
+    "env": {"type": "dict", "default": {}},
+    "image": {"type": "str", "default": "berth-base:latest"},
+    "only": {"type": "raw"},
+    "scope": {"type": "str", "default": "default"},
+    "state_dir": {"type": "path"},
+    "parallel": {"type": "int", "default": 8},
+    # One opaque text: no_log on the options of a list would mask innocent words all over the result.
+    "payload": {"type": "str", "no_log": True},
+}
+
+
+def info_args() -> dict[str, dict[str, Any]]:
+    return {**_PROJECTS, **CONNECTION_ARGS}
+
+
+def container_args() -> dict[str, dict[str, Any]]:
+    return {
+        **_PROJECTS,
+        "state": {"type": "str", "choices": ["started", "stopped"]},
+        "only_state": {"type": "bool", "default": False},
+        "prune": {"type": "bool", "default": False},
+        "when_busy": {"type": "str", "choices": ["defer", "force"], "default": "defer"},
+        "ready_timeout": {"type": "int", "default": 120},
+        "stop_timeout": {"type": "int", "default": 10},
+        "lock_timeout": {"type": "int", "default": 600},
+        "base_image": {"type": "bool", "default": False},
+        "report_needs": {"type": "bool", "default": False},
+        **CONNECTION_ARGS,
+    }

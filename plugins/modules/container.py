@@ -1,0 +1,232 @@
+# Copyright (c) 2026, The Berth maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: container
+short_description: Keep a host's project containers as declared
+version_added: 0.1.0
+author: The Berth maintainers (@berth)
+description:
+  - Observes all of a host's projects, plans what is to be done for each, and does it side by side, in one call.
+  - What the engine can change in a running container is changed there. What it cannot makes a new container take the
+    old one's place. The old one is stopped and kept under another name, and comes back if the new one does not become
+    ready.
+  - Only containers that carry Berth's labels and a project's name are touched.
+  - The definitions are merged and checked on the control node. Nothing is done on the host when one is wrong, or when a
+    declared folder is missing there.
+options:
+  projects:
+    description:
+      - The projects of the host, each as described in the definition's reference (C(docs/definition.md)).
+      - What is wrong with any is told before anything is changed.
+    type: list
+    elements: dict
+  defaults:
+    description: Merged under each project. Maps are merged by key, lists replaced as a whole, V(null) removes.
+    type: dict
+    default: {}
+  env:
+    description: Environment merged under each project's C(env), and under that of O(defaults).
+    type: dict
+    default: {}
+  image:
+    description: Image of the projects that name none.
+    type: str
+    default: berth-base:latest
+  only:
+    description: Names of the projects to work on, as a list or with commas between them. All, if empty.
+    type: raw
+  state:
+    description: Stands in for the C(state) of each project that is not declared absent.
+    type: str
+    choices: [started, stopped]
+  only_state:
+    description: Start and stop containers, and leave everything else about them as it is.
+    type: bool
+    default: false
+  scope:
+    description: Containers of other scopes are left alone. Two teams on one engine use two scopes.
+    type: str
+    default: default
+  state_dir:
+    description:
+      - Where Berth keeps its state on the host.
+      - Defaults to C(/var/lib/berth) for root, and to C(~/.local/state/berth) for others.
+    type: path
+  prune:
+    description:
+      - Remove the containers of this scope whose projects are no longer declared. They are stopped and kept aside.
+      - Needs O(projects), and does nothing together with O(only).
+    type: bool
+    default: false
+  parallel:
+    description: How many projects are worked on side by side.
+    type: int
+    default: 8
+  when_busy:
+    description:
+      - What becomes of a change that would cut an agent at work. V(defer) leaves it to a later run and says so.
+    type: str
+    choices: [defer, force]
+    default: defer
+  ready_timeout:
+    description: How long a container may take to become ready, in seconds.
+    type: int
+    default: 120
+  stop_timeout:
+    description: How long a container may take to end when asked to, in seconds. It is killed then.
+    type: int
+    default: 10
+  lock_timeout:
+    description: How long to wait for another run on the same host, in seconds.
+    type: int
+    default: 600
+  base_image:
+    description:
+      - Whether C(berth-base:latest) is to be as the variables C(berth_image_*) describe it.
+      - If it is not, and O(report_needs) is set, nothing is changed and RV(needs) tells of it.
+    type: bool
+    default: false
+  report_needs:
+    description:
+      - Return what the host lacks in RV(needs), instead of failing. Role C(berth.projects.projects) provides it then.
+    type: bool
+    default: false
+  payload:
+    description: For the control node's half of this module, which puts the checked definitions here. Not for playbooks.
+    type: str
+extends_documentation_fragment:
+  - berth.projects.docker
+  - berth.projects.attributes
+seealso:
+  - module: berth.projects.info
+  - module: berth.projects.image
+"""
+
+EXAMPLES = r"""
+- name: Keep two projects on this host
+  berth.projects.container:
+    projects:
+      - name: billing
+        workspaces:
+          - path: /srv/src/billing
+        ports:
+          - host: 8080
+            container: 8000
+        resources:
+          cpus: 2
+          memory: 4g
+      - name: docs
+        workspaces:
+          - path: /srv/src/docs
+        state: stopped
+
+- name: See what would be done, and why
+  berth.projects.container:
+    projects: "{{ berth_projects }}"
+    defaults:
+      timezone: Europe/Berlin
+  check_mode: true
+  diff: true
+
+- name: Stop one project, whatever else its definition says
+  berth.projects.container:
+    projects: "{{ berth_projects }}"
+    only: billing
+    state: stopped
+    only_state: true
+"""
+
+RETURN = r"""
+projects:
+  description: One entry for each project that was worked on. In check mode, what would be done.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The project's name.
+      type: str
+      sample: billing
+    changed:
+      description: Whether anything was done.
+      type: bool
+    action:
+      description: The strongest of the steps.
+      type: str
+      sample: replace
+    steps:
+      description: What was done, in order.
+      type: list
+      elements: str
+      sample: [replace]
+    reasons:
+      description: Why, aspect by aspect, with the values that differ. Private values are told by a hash.
+      type: list
+      elements: dict
+      sample: [{aspect: ports, before: {"127.0.0.1:8080/tcp": null}, after: {"127.0.0.1:8080/tcp": 8000}}]
+    container_id:
+      description: The project's container, if there is one.
+      type: str
+    image:
+      description: The image that the definition names.
+      type: str
+      sample: berth-base:latest
+    status:
+      description: The container's state as the engine calls it, or V(absent).
+      type: str
+      sample: running
+    warnings:
+      description: What is worth a word, such as a change that waits for an agent at work.
+      type: list
+      elements: str
+    error:
+      description: Why the project failed, or null.
+      type: str
+needs:
+  description: What the host lacks (V(engine), V(sdk), V(image)). If it lacks anything, nothing was changed.
+  returned: always
+  type: list
+  elements: str
+orphans:
+  description: Containers of this scope that no definition names.
+  returned: always
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: V(undeclared), V(kept) aside after a replace or removal, or V(stray) under a foreign name.
+      type: str
+    name:
+      description: The container's name.
+      type: str
+    project:
+      description: The project it was made for.
+      type: str
+    status:
+      description: Its state.
+      type: str
+    container_id:
+      description: Its id.
+      type: str
+    created:
+      description: When it was made, in seconds since the epoch.
+      type: int
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.berth.projects.plugins.module_utils.options import container_args
+from ansible_collections.berth.projects.plugins.module_utils.reconcile import reconcile
+from ansible_collections.berth.projects.plugins.module_utils.runner import run_module
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=container_args(), supports_check_mode=True)
+    run_module(module, lambda module: reconcile(module.params, module.check_mode))
+
+
+if __name__ == "__main__":
+    main()

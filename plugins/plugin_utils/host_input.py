@@ -1,0 +1,132 @@
+# Copyright (c) 2026, The Berth maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The variables of one host, merged and checked: what the control node hands to a module, or why it does not."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from dataclasses import dataclass
+from typing import Any, Iterable, Mapping
+
+from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
+from ansible_collections.berth.projects.plugins.plugin_utils.merge import merged_definition
+from ansible_collections.berth.projects.plugins.plugin_utils.rules import host_problems, host_warnings
+from ansible_collections.berth.projects.plugins.plugin_utils.schema import Problem, schema_problems
+
+VARIABLES = (
+    "berth_projects",
+    "berth_project_defaults",
+    "berth_env",
+    "berth_image",
+    "berth_scope",
+    "berth_state_dir",
+    "berth_prune",
+    "berth_parallel",
+    "berth_when_busy",
+)
+_SHOWN = 40
+
+
+@dataclass(frozen=True)
+class HostInput:
+    """One host's variables after merging and checking.
+
+    Args:
+        definitions: The projects, merged; empty when there are problems.
+        is_declared: Whether ``berth_projects`` is defined at all; an empty list is.
+    """
+
+    host: str
+    definitions: tuple[Mapping[str, Any], ...]
+    is_declared: bool
+    problems: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(definition["name"] for definition in self.definitions)
+
+    def selected(self, only: Iterable[str]) -> list[Mapping[str, Any]]:
+        """The definitions that a run works on: all, or those named."""
+        wanted = set(only)
+        return [definition for definition in self.definitions if not wanted or definition["name"] in wanted]
+
+
+def host_input(host: str, variables: Mapping[str, Any]) -> HostInput:
+    """Merge and check the variables of a host.
+
+    Args:
+        host: Its inventory name, for messages.
+        variables: Those of ``VARIABLES`` that are defined, templates resolved.
+    """
+    given = {name: plain(variables[name]) for name in VARIABLES if variables.get(name) is not None}
+    problems = schema_problems(given)
+    definitions: list[dict[str, Any]] = []
+    warnings: list[str] = []
+    if not problems:
+        defaults, env, image = (given.get(f"berth_{name}") for name in ("project_defaults", "env", "image"))
+        definitions = [
+            merged_definition(project, defaults or {}, env or {}, image) for project in given.get("berth_projects", ())
+        ]
+        problems = list(host_problems(definitions, given.get("berth_state_dir")))
+        warnings = [f"host {host}, {text}" for text in host_warnings(definitions)]
+    if given.get("berth_prune") and "berth_projects" not in given:
+        text = "asks for removing what is not declared, and berth_projects is not defined: declare it (an empty list is one)"
+        problems.append(Problem(("berth_prune",), text))
+    told = tuple(_tell(host, given, problem) for problem in problems)
+    return HostInput(host, () if told else tuple(definitions), "berth_projects" in given, told, tuple(warnings))
+
+
+def refuse(problems: Iterable[str]) -> None:
+    """Stop for all problems at once.
+
+    Raises:
+        BerthError: There are any.
+    """
+    told = list(problems)
+    if not told:
+        return
+    shown = told[:_SHOWN]
+    rest = [f"… and {len(told) - _SHOWN} more"] if len(told) > _SHOWN else []
+    count = "1 thing is" if len(told) == 1 else f"{len(told)} things are"
+    raise BerthError("\n".join([f"Nothing was changed on any host, because {count} wrong in the variables:", *shown, *rest]))
+
+
+def check_only(only: Iterable[str], inputs: Iterable[HostInput]) -> list[str]:
+    """Problems with ``berth_only``: each name must be that of a project of some host of the run."""
+    known = {name for entry in inputs for name in entry.names}
+    problems = []
+    for name in only:
+        if name in known:
+            continue
+        near = difflib.get_close_matches(name, sorted(known), n=1)
+        hint = f"did you mean {near[0]}?" if near else f"declared are {', '.join(sorted(known)) or 'none'}"
+        problems.append(f"berth_only: no host of this run has a project {name!r}; {hint}")
+    return problems
+
+
+def names_in(only: Any) -> list[str]:
+    """``berth_only`` as a list: it is ``a,b`` on the command line and may be a list in a file."""
+    words = only.split(",") if isinstance(only, str) else only or []
+    return [str(word).strip() for word in words if str(word).strip()]
+
+
+def plain(value: Any) -> Any:
+    """The value without what Ansible attaches to it, so that jsonschema and json meet only their own types."""
+    return json.loads(json.dumps(value, default=str))
+
+
+def _tell(host: str, given: Mapping[str, Any], problem: Problem) -> str:
+    return f"- host {host}{_project_at(given, problem)}: {problem.where}: {problem.text}"
+
+
+def _project_at(given: Mapping[str, Any], problem: Problem) -> str:
+    """``, project web`` where the problem lies in a project that has a usable name."""
+    if len(problem.path) < 2 or problem.path[0] != "berth_projects":
+        return ""
+    entry = given["berth_projects"][problem.path[1]]
+    name = entry.get("name") if isinstance(entry, dict) else None
+    return f", project {name}" if isinstance(name, str) and len(name) <= 60 else ""

@@ -1,0 +1,106 @@
+# Copyright (c) 2026, The Berth maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The controller half that modules ``container`` and ``info`` share: check, merge, hand over."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Iterable, Mapping
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
+from ansible_collections.berth.projects.plugins.plugin_utils.host_input import (
+    HostInput,
+    check_only,
+    host_input,
+    names_in,
+    refuse,
+)
+from ansible_collections.berth.projects.plugins.plugin_utils.recipe import PREFIX, recipe_from_vars
+
+_VARIABLE_OF = {
+    "projects": "berth_projects",
+    "defaults": "berth_project_defaults",
+    "env": "berth_env",
+    "image": "berth_image",
+    "scope": "berth_scope",
+    "state_dir": "berth_state_dir",
+    "prune": "berth_prune",
+    "parallel": "berth_parallel",
+    "when_busy": "berth_when_busy",
+}
+"""The module's options that are a host's variables, and what they are called in messages."""
+
+_CONTROLLER_ONLY = ("projects", "defaults", "env", "image", "only", "state", "base_image")
+"""Options that this half works into the payload; the module proper never sees them."""
+
+
+class ProjectAction(ActionBase):
+    """Base of the two actions. Subclasses set ``module`` and shape the result."""
+
+    module = ""
+    TRANSFERS_FILES = False
+    _supports_check_mode = True
+    _supports_diff = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        task_vars = task_vars or {}
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        try:
+            result.update(self._run(task_vars))
+        except BerthError as error:
+            result.update(failed=True, msg=error.msg)
+        return result
+
+    def _run(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        args = dict(self._task.args)
+        host = str(task_vars.get("inventory_hostname", "localhost"))
+        checked = host_input(host, {name: args[option] for option, name in _VARIABLE_OF.items() if option in args})
+        only = names_in(args.get("only"))
+        refuse([*checked.problems, *self._unknown_names(only, checked, task_vars)])
+        selected = [self._with_state(definition, args.get("state")) for definition in checked.selected(only)]
+        if not selected and not checked.is_declared or (only and not selected):
+            return {"changed": False, "needs": [], "projects": [], "orphans": []}
+        answer = self._execute_module(
+            module_name=self.module,
+            module_args=self._module_args(args, checked, selected, only, task_vars),
+            task_vars=task_vars,
+        )
+        return self._finish(dict(answer), host, checked)
+
+    def _finish(self, answer: dict[str, Any], host: str, checked: HostInput) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def _unknown_names(self, only: list[str], checked: HostInput, task_vars: Mapping[str, Any]) -> Iterable[str]:
+        """Names that no host knows. Among several hosts, module ``validate`` has looked at all of them before."""
+        alone = len(task_vars.get("ansible_play_hosts_all", ())) <= 1
+        return check_only(only, [checked]) if alone and not checked.problems else ()
+
+    @staticmethod
+    def _with_state(definition: Mapping[str, Any], state: str | None) -> Mapping[str, Any]:
+        return {**definition, "state": state} if state and definition.get("state") != "absent" else definition
+
+    def _module_args(
+        self,
+        args: Mapping[str, Any],
+        checked: HostInput,
+        selected: list[Mapping[str, Any]],
+        only: list[str],
+        task_vars: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """The module's own options as they are, and the projects as one text, which is kept out of every log."""
+        payload: dict[str, Any] = {"projects": selected, "declared": checked.names}
+        if args.get("base_image"):
+            payload["base_image"] = self._base_image(task_vars)
+        module_args = {key: value for key, value in args.items() if key not in _CONTROLLER_ONLY}
+        if only or args.get("only_state"):
+            module_args.pop("prune", None)  # what a narrowed run does not look at is not to be removed by it
+        return {**module_args, "payload": json.dumps(payload)}
+
+    def _base_image(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        """What the base image must be made from, by the variables of role ``image``."""
+        names = [name for name in task_vars if name.startswith(PREFIX)]
+        recipe = recipe_from_vars({name: self._templar.template(task_vars[name]) for name in names})
+        return {"digest": recipe.digest, "base": recipe.base, "suite": recipe.suite, "ca": recipe.ca}

@@ -1,0 +1,119 @@
+# Copyright (c) 2026, The Berth maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Holds variables against the JSON Schema in ``meta/``, and says what is wrong without quoting what may be private."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Iterable, Iterator, Mapping
+
+from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
+
+SCHEMA = Path(__file__).resolve().parents[2] / "meta" / "berth_projects.schema.json"
+_TYPE_NAMES = {
+    "object": "a map",
+    "array": "a list",
+    "string": "a text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "null",
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong with a variable. ``path`` leads to it: ``("berth_projects", 2, "ports", 0, "host")``."""
+
+    path: tuple[str | int, ...]
+    text: str
+
+    @property
+    def where(self) -> str:
+        steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in self.path)
+        return "".join(steps).lstrip(".")
+
+
+def schema_problems(variables: Mapping[str, Any]) -> list[Problem]:
+    """Everything about the variables that the schema does not allow, in the order of the variables.
+
+    Args:
+        variables: ``{"berth_projects": […], "berth_env": {…}, …}``, plain values.
+    """
+    return [problem for error in _validator().iter_errors(variables) for problem in _problems(error)]
+
+
+@lru_cache(maxsize=None)
+def _validator() -> Any:
+    try:
+        from jsonschema import Draft202012Validator
+    except ImportError as error:
+        raise BerthError(
+            "The Python that runs Ansible cannot import jsonschema, which Berth checks definitions with: "
+            "run 'pip install jsonschema' for it on the control node ('make setup' does that)."
+        ) from error
+    return Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
+
+
+def _problems(error: ValidationError) -> Iterator[Problem]:
+    path = tuple(error.absolute_path)
+    rule, value, schema = error.validator_value, error.instance, error.schema
+    if error.validator == "additionalProperties":
+        yield from _unknown_keys(path, value, schema)
+    elif error.validator == "required":
+        missing = [key for key in rule if key not in value]
+        if missing and error.message.startswith(repr(missing[0])):  # one error a missing key; tell them once
+            yield Problem(path, f"lacks {_listed(missing)}")
+    elif "propertyNames" in error.absolute_schema_path:
+        yield Problem(path, f"the key {value!r} is not allowed: allowed are {schema['x-allowed']}")
+    else:
+        yield Problem(path, f"must be {_allowed(error.validator, rule, schema)}{_shown(value, schema)}")
+
+
+def _unknown_keys(path: tuple[str | int, ...], value: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Problem]:
+    known = list(schema["properties"])
+    for key in value:
+        if key in known:
+            continue
+        if key in schema.get("x-not-built", ()):
+            yield Problem((*path, key), "is not built yet in this version of Berth, so it is refused and not ignored")
+            continue
+        near = difflib.get_close_matches(str(key), known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known are {_listed(sorted(known))}"
+        yield Problem((*path, key), f"is not a known key; {hint}")
+
+
+def _allowed(validator: str, rule: Any, schema: Mapping[str, Any]) -> str:
+    """What a schema allows, in words."""
+    if "x-allowed" in schema:
+        return str(schema["x-allowed"])
+    if validator == "enum":
+        return "one of " + _listed([option for option in rule if option is not None])
+    if "minimum" in schema and validator in ("minimum", "maximum"):
+        top = schema.get("maximum")
+        return f"from {schema['minimum']} to {top}" if top is not None else f"{schema['minimum']} or more"
+    if validator == "type":
+        types = [rule] if isinstance(rule, str) else [name for name in rule if name != "null"]
+        return " or ".join(_TYPE_NAMES[name] for name in types)
+    return f"as the schema says ({validator})"
+
+
+def _shown(value: Any, schema: Mapping[str, Any]) -> str:
+    """The value, where the schema says that it can never be private."""
+    if not schema.get("x-show") or isinstance(value, (dict, list)):
+        return ""
+    text = json.dumps(value)
+    return f", and is {text if len(text) <= 60 else text[:57] + '…'}"
+
+
+def _listed(words: Iterable[Any]) -> str:
+    return ", ".join(str(word) for word in words)

@@ -167,6 +167,7 @@ def ensure_image(
         if step == "base":
             return _result(observe(engine, recipe, certificates, rebuild), changed=base != plan.base)
     tag, image_id = build(engine, recipe, base, certificates, no_cache=rebuild)
+    name_image(engine, image_id, tag)
     return _result(replace(plan, base=base, image=tag, image_id=image_id), changed=True)
 
 
@@ -183,13 +184,13 @@ def _result(plan: ImagePlan, changed: bool, needs: Iterable[str] = ()) -> dict[s
 
 
 def build(engine: Engine, recipe: Recipe, base: Base, certificates: Certificates, no_cache: bool) -> tuple[str, str]:
-    """Build the image, then name it ``berth-base:<hash>`` and ``berth-base:latest``.
+    """Build the image, without a name yet.
 
     Returns:
-        Its tag and its id.
+        The tag it should have, and its id.
 
     Raises:
-        BerthError: With the end of the build's output. No name was moved then.
+        BerthError: With the end of the build's output.
     """
     if base.id is None:
         raise BerthError(f"The base {base.reference} is not on the engine.")
@@ -204,12 +205,11 @@ def build(engine: Engine, recipe: Recipe, base: Base, certificates: Certificates
             decode=True,
         )
         image_id = built_image_id(events)
-    tag = content_tag(recipe.digest, base.id, certificates.digest)
-    name_image(engine, image_id, tag)
-    return tag, image_id
+    return content_tag(recipe.digest, base.id, certificates.digest), image_id
 
 
 def name_image(engine: Engine, image_id: str, tag: str) -> None:
+    """Give the image its tag, and make it ``berth-base:latest``. Older tags stay: projects may use them."""
     with engine.calling(f"naming the image {tag}"):
         for reference in (tag, LATEST):
             repository, name = reference.split(":")

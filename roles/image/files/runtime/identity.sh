@@ -35,15 +35,22 @@ reown() {
     done <<MOUNTS
 $(mount_points)
 MOUNTS
-    [ "$old_uid" != 0 ] || old_uid=$new_uid
-    [ "$old_gid" != 0 ] || old_gid=$new_gid
-    if [ "$old_uid:$old_gid" != "$new_uid:$new_gid" ]; then
-        find "$top" -xdev -mindepth 1 "$@" \
-            \( ! -user "$old_uid" -o -exec chown -h "$new_uid" {} + \) \
-            \( ! -group "$old_gid" -o -exec chgrp -h "$new_gid" {} + \) ||
-            fail "cannot give all files in $top to uid $new_uid, gid $new_gid"
-    fi
+    # Two walks: busybox forgets an -exec + in parentheses, and miscounts one after a "!".
+    for change in "user $old_uid chown $new_uid" "group $old_gid chgrp $new_gid"; do
+        # shellcheck disable=SC2086  # four words without blanks
+        reown_where "$top" $change "$@"
+    done
     chown -h "$new_uid:$new_gid" "$top" || fail "cannot give $top to uid $new_uid, gid $new_gid"
+}
+
+# reown_where TOP KIND OLD COMMAND NEW PRUNE...: COMMAND NEW on all below TOP whose KIND (user, group) is OLD.
+reown_where() {
+    where=$1 kind=$2 old=$3 command=$4 new=$5
+    shift 5
+    if [ "$old" != 0 ] && [ "$old" != "$new" ]; then
+        find "$where" -xdev -mindepth 1 "$@" "-$kind" "$old" -exec "$command" -h "$new" {} + ||
+            fail "cannot give all files of $kind $old in $where to $kind $new"
+    fi
 }
 
 # The old ids are those of the folder: it may be a volume that an image with other accounts filled.

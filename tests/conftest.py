@@ -12,25 +12,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import docker
-import docker.errors
 import pytest
-from docker.utils import kwargs_from_env
+from engine_names import Namespace, engine_client, remove_everything
 
 ENGINE_PLAY = """
 - hosts: localhost
   gather_facts: false
   roles: [berth.projects.engine]
 """
-
-
-def engine_client() -> Any:
-    """A low-level client of the engine that the environment names, else of the local one."""
-    return docker.APIClient(version="auto", timeout=120, **kwargs_from_env())
 
 
 @pytest.fixture(scope="session")
@@ -58,29 +50,12 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> None:
             pytest.exit(f"No Docker engine answers, and starting one failed:\n{started.stdout}{started.stderr}")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def api(engine: None) -> Iterator[Any]:
     """A low-level client of the engine, ``docker.APIClient``."""
     client = engine_client()
     yield client
     client.close()
-
-
-@dataclass(frozen=True)
-class Namespace:
-    """Names that no other test uses. What exists under them is removed when the test ends."""
-
-    prefix: str
-
-    @property
-    def scope(self) -> str:
-        return f"test-{self.prefix}"
-
-    def project(self, name: str = "one") -> str:
-        return f"{self.prefix}-{name}"
-
-    def container(self, name: str = "one") -> str:
-        return f"berth-{self.project(name)}"
 
 
 @pytest.fixture
@@ -89,17 +64,3 @@ def namespace(api: Any) -> Iterator[Namespace]:
     own = Namespace(f"t{secrets.token_hex(4)}")
     yield own
     remove_everything(api, own)
-
-
-def remove_everything(api: Any, namespace: Namespace) -> None:
-    """Remove the containers (also those aside), volumes and snapshots of the namespace's projects."""
-    beginning = f"berth-{namespace.prefix}"
-    with suppress(docker.errors.NotFound):
-        for container in api.containers(all=True, filters={"name": f"^/{beginning}"}):
-            api.remove_container(container["Id"], force=True, v=True)
-    for volume in api.volumes(filters={"name": beginning})["Volumes"] or []:
-        if volume["Name"].startswith(beginning):
-            api.remove_volume(volume["Name"], force=True)
-    for image in api.images(filters={"reference": f"berth/{namespace.prefix}*"}):
-        for tag in image["RepoTags"] or []:
-            api.remove_image(tag, force=True)

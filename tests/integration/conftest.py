@@ -1,0 +1,41 @@
+# Copyright (c) 2026, The Berth maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fixtures for tests of project containers on the real engine, with an image that is small and keeps the contract."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engine_names import Namespace, engine_client
+from host import TestHost
+from tiny_image import build_tiny_image
+
+
+@pytest.fixture(scope="session")
+def tiny(engine: None) -> str:
+    """The reference of an image that keeps the contract and starts in no time."""
+    client = engine_client()
+    try:
+        return build_tiny_image(client)
+    finally:
+        client.close()
+
+
+@pytest.fixture
+def host(api: Any, namespace: Namespace, tiny: str, tmp_path: Path) -> TestHost:
+    """A host with nothing on it, as far as its scope goes."""
+    return TestHost(api, tmp_path / "state", namespace.scope, tiny)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder of the host that an ordinary user owns, to be a workspace."""
+    path = tmp_path / "work"
+    path.mkdir()
+    os.chown(path, 4321, 4321)
+    tmp_path.chmod(0o755)
+    return path

@@ -1,0 +1,50 @@
+# Copyright (c) 2026, The Berth maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The engine that tests work on, and names on it that no other test uses."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import docker
+import docker.errors
+from docker.utils import kwargs_from_env
+
+
+def engine_client() -> Any:
+    """A low-level client of the engine that the environment names, else of the local one."""
+    return docker.APIClient(version="auto", timeout=120, **kwargs_from_env())
+
+
+@dataclass(frozen=True)
+class Namespace:
+    """Names that no other test uses. What exists under them is removed when the test ends."""
+
+    prefix: str
+
+    @property
+    def scope(self) -> str:
+        return f"test-{self.prefix}"
+
+    def project(self, name: str = "one") -> str:
+        return f"{self.prefix}-{name}"
+
+    def container(self, name: str = "one") -> str:
+        return f"berth-{self.project(name)}"
+
+
+def remove_everything(api: Any, namespace: Namespace) -> None:
+    """Remove the containers (also those aside), volumes and snapshots of the namespace's projects."""
+    beginning = f"berth-{namespace.prefix}"
+    with suppress(docker.errors.NotFound):
+        for container in api.containers(all=True, filters={"name": f"^/{beginning}"}):
+            api.remove_container(container["Id"], force=True, v=True)
+    for volume in api.volumes(filters={"name": beginning})["Volumes"] or []:
+        if volume["Name"].startswith(beginning):
+            api.remove_volume(volume["Name"], force=True)
+    for image in api.images(filters={"reference": f"berth/{namespace.prefix}*"}):
+        for tag in image["RepoTags"] or []:
+            api.remove_image(tag, force=True)

@@ -1,0 +1,91 @@
+# Copyright (c) 2026, The Berth maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A host without Ansible in between: both halves of module ``container`` in one process, on the real engine.
+
+A play of one task takes seconds, these calls a fraction of one. What Ansible adds is tested through the playbooks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.berth.projects.plugins.module_utils.connection import DEFAULT_DOCKER_HOST
+from ansible_collections.berth.projects.plugins.module_utils.options import container_args
+from ansible_collections.berth.projects.plugins.module_utils.reconcile import reconcile
+from ansible_collections.berth.projects.plugins.plugin_utils.host_input import host_input, refuse
+
+
+@dataclass(frozen=True)
+class Result:
+    """What module ``container`` returned, with its projects by name."""
+
+    raw: Mapping[str, Any]
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.raw["changed"])
+
+    @property
+    def projects(self) -> dict[str, Mapping[str, Any]]:
+        return {project["name"]: project for project in self.raw["projects"]}
+
+    @property
+    def actions(self) -> dict[str, str]:
+        return {name: project["action"] for name, project in self.projects.items()}
+
+    @property
+    def only(self) -> Mapping[str, Any]:
+        (project,) = self.raw["projects"]
+        return project
+
+
+@dataclass(frozen=True)
+class TestHost:
+    """Runs Berth against the engine with its own scope and state folder."""
+
+    __test__ = False
+
+    api: Any
+    state_dir: Path
+    scope: str
+    image: str
+
+    def provision(self, *projects: Mapping[str, Any], check: bool = False, prune: bool = False, **options: Any) -> Result:
+        """What ``berth.projects.provision`` does with these projects. Failures of projects are in the result."""
+        variables = {"berth_projects": list(projects), "berth_image": self.image, "berth_state_dir": str(self.state_dir)}
+        checked = host_input("testhost", variables)
+        refuse(checked.problems)
+        params = {name: spec.get("default") for name, spec in container_args().items()}
+        params.update(
+            docker_host=DEFAULT_DOCKER_HOST,
+            scope=self.scope,
+            state_dir=str(self.state_dir),
+            prune=prune,
+            ready_timeout=20,
+            stop_timeout=3,
+            payload=json.dumps({"projects": checked.definitions, "declared": checked.names}),
+        )
+        return Result(reconcile({**params, **options}, check))
+
+    def container(self, name: str) -> dict[str, Any]:
+        """A project's container as the engine shows it."""
+        shown: dict[str, Any] = self.api.inspect_container(f"berth-{name}")
+        return shown
+
+    def names(self, prefix: str) -> list[str]:
+        """The names of all containers that start with ``berth-<prefix>``."""
+        listed = self.api.containers(all=True, filters={"name": f"^/berth-{prefix}"})
+        return sorted(entry["Names"][0].lstrip("/") for entry in listed)
+
+    def run(self, name: str, *command: str, user: str = "agent") -> str:
+        """What a command in a project's container prints; it must succeed."""
+        made = self.api.exec_create(f"berth-{name}", list(command), user=user)
+        output = self.api.exec_start(made["Id"]).decode()
+        code = self.api.exec_inspect(made["Id"])["ExitCode"]
+        assert code == 0, f"{command} ended with {code}: {output}"
+        return str(output)

@@ -13,23 +13,25 @@ from ansible_collections.berth.projects.plugins.module_utils.definition import D
 from ansible_collections.berth.projects.plugins.module_utils.fingerprint import Values
 
 NETWORK = "bridge"
-_NANO = 1_000_000_000  # the engine counts CPUs in 10^-9
 
 # resources
 
 
 def wanted_resources(definition: Definition, site: Site) -> Values:
     limits = definition.resources
-    return {"nano_cpus": limits.nano_cpus, "memory": limits.memory, "pids": limits.pids}
+    return {"nano_cpus": limits.nano_cpus, "cpu_quota": None, "memory": limits.memory, "pids": limits.pids}
 
 
 def actual_resources(container: Container, wanted: Values) -> Values:
+    """Berth never sets a quota; 'docker update --cpu-quota' does, and the engine takes no NanoCpus after that."""
     host = container["HostConfig"]
-    nano_cpus = host.get("NanoCpus") or 0
-    if not nano_cpus and (host.get("CpuQuota") or 0) > 0:  # 'docker update --cpu-quota'
-        nano_cpus = host["CpuQuota"] * _NANO // (host.get("CpuPeriod") or 100_000)
-    pids = host.get("PidsLimit") or 0
-    return {"nano_cpus": nano_cpus or None, "memory": host.get("Memory") or None, "pids": pids if pids > 0 else None}
+    quota, pids = host.get("CpuQuota") or 0, host.get("PidsLimit") or 0
+    return {
+        "nano_cpus": host.get("NanoCpus") or None,
+        "cpu_quota": quota if quota > 0 else None,
+        "memory": host.get("Memory") or None,
+        "pids": pids if pids > 0 else None,
+    }
 
 
 def update_resources(values: Values) -> Body:
@@ -48,7 +50,7 @@ def update_resources(values: Values) -> Body:
 
 def resources_are_live(before: Values, after: Values) -> bool:
     """The engine takes a limit of 0 as "no change" and refuses -1: a memory or CPU limit cannot be lifted live."""
-    return not any(before[key] and not after[key] for key in ("nano_cpus", "memory"))
+    return not any(before[key] and not after[key] for key in ("nano_cpus", "cpu_quota", "memory"))
 
 
 def create_resources(definition: Definition, site: Site) -> Body:

@@ -1,0 +1,193 @@
+# Copyright (c) 2026, The Berth maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role `engine` on machines that have none: containers made of a bare distribution, in which an engine can run."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from playbooks import parse_recap
+
+pytestmark = [
+    pytest.mark.exhaustive,
+    pytest.mark.timeout(1800),
+    pytest.mark.skipif(os.geteuid() != 0, reason="debootstrap needs root"),
+]
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+HOST_CERTIFICATES = Path("/usr/local/share/ca-certificates")
+MIRRORS = {
+    "bookworm": "http://deb.debian.org/debian",
+    "trixie": "http://deb.debian.org/debian",
+    "noble": "http://archive.ubuntu.com/ubuntu",
+}
+# All that --privileged gives but SYS_RESOURCE, which a container of a container may not have.
+CAPABILITIES = (
+    "AUDIT_CONTROL AUDIT_READ BLOCK_SUSPEND DAC_READ_SEARCH IPC_LOCK IPC_OWNER LEASE LINUX_IMMUTABLE MAC_ADMIN "
+    "MAC_OVERRIDE NET_ADMIN NET_BROADCAST SYS_ADMIN SYS_BOOT SYS_MODULE SYS_NICE SYS_PACCT SYS_PTRACE SYS_RAWIO "
+    "SYS_TIME SYS_TTY_CONFIG SYSLOG WAKE_ALARM"
+)
+PREPARE = """
+set -e
+mount -o remount,rw /proc/sys || true
+mount -o remount,rw /sys || true
+printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d
+chmod +x /usr/sbin/policy-rc.d
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends python3 make ca-certificates
+update-ca-certificates
+"""
+PLAY = """
+- hosts: all
+  gather_facts: false
+  roles: [berth.projects.engine]
+"""
+
+
+@dataclass(frozen=True)
+class Done:
+    rc: int
+    output: str
+
+    @property
+    def changed(self) -> int:
+        return parse_recap(self.output)["localhost"]["changed"]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A container that stands for a machine."""
+
+    api: Any
+    id: str
+
+    def run(self, command: str) -> Done:
+        environment = {"PIP_CERT": "/etc/ssl/certs/ca-certificates.crt", "DEBIAN_FRONTEND": "noninteractive"}
+        exec_id = self.api.exec_create(self.id, ["bash", "-c", command], environment=environment, workdir="/")["Id"]
+        output = self.api.exec_start(exec_id).decode(errors="replace")
+        return Done(self.api.exec_inspect(exec_id)["ExitCode"], output)
+
+    def must_run(self, command: str) -> str:
+        done = self.run(command)
+        assert done.rc == 0, f"{command}:\n{done.output}"
+        return done.output
+
+    def role(self, *arguments: str) -> Done:
+        """Run the role on the machine itself, with the distribution's Python."""
+        options = ["-i localhost,", "-c local", "-e ansible_python_interpreter=/usr/bin/python3", *arguments]
+        return self.run(f"/berth/.venv/bin/ansible-playbook {' '.join(options)} /engine.yml")
+
+    def put(self, folder: str, files: dict[str, bytes]) -> None:
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            for name, content in files.items():
+                member = tarfile.TarInfo(name)
+                member.size = len(content)
+                member.mode = 0o755
+                tar.addfile(member, io.BytesIO(content))
+        self.api.put_archive(self.id, folder, archive.getvalue())
+
+
+@pytest.fixture(scope="module", params=sorted(MIRRORS))
+def machine(request: pytest.FixtureRequest, api: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A fresh machine with root, Python, make and this checkout, set up; it has no engine."""
+    image = bare_image(api, request.param, tmp_path_factory.mktemp("root"))
+    container = api.create_container(
+        image,
+        ["sleep", "infinity"],
+        hostname="bare",
+        volumes=["/var/lib/docker"],
+        host_config={
+            "CapAdd": CAPABILITIES.split(),
+            "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined"],
+            "MaskedPaths": [],
+            "ReadonlyPaths": [],
+            "CgroupnsMode": "host",
+            "Binds": ["/sys/fs/cgroup:/sys/fs/cgroup:rw"],
+            "Init": True,
+        },
+    )
+    machine = Machine(api, container["Id"])
+    try:
+        api.start(machine.id)
+        machine.must_run(f"mkdir -p {HOST_CERTIFICATES} /berth")
+        machine.put(
+            "/usr/local/share/ca-certificates", {p.name: p.read_bytes() for p in HOST_CERTIFICATES.glob("*.crt")}
+        )
+        machine.put("/", {"engine.yml": PLAY.encode()})
+        machine.put("/berth", checkout_files())
+        machine.must_run(PREPARE)
+        machine.must_run("make -C /berth setup")
+        yield machine
+    finally:
+        api.remove_container(machine.id, force=True, v=True)
+
+
+def bare_image(api: Any, suite: str, folder: Path) -> str:
+    """The one that the role `image` has left on this engine, else one made by debootstrap."""
+    reference = f"berth-rootfs:{suite}"
+    if not api.images(reference):
+        if not shutil.which("debootstrap"):
+            pytest.skip("debootstrap is not installed")
+        reference = f"berth-test-rootfs:{suite}"
+    if not api.images(reference):
+        subprocess.run(["debootstrap", "--variant=minbase", suite, folder, MIRRORS[suite]], check=True)
+        with subprocess.Popen(["tar", "-C", folder, "-c", "."], stdout=subprocess.PIPE) as tar:
+            api.import_image_from_stream(tar.stdout, *reference.split(":"))
+        shutil.rmtree(folder)
+    return reference
+
+
+def checkout_files() -> dict[str, bytes]:
+    listing = subprocess.run(
+        ["git", "-c", "safe.directory=*", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    paths = (CHECKOUT / name for name in listing.stdout.splitlines())
+    return {str(path.relative_to(CHECKOUT)): path.read_bytes() for path in paths if path.is_file()}
+
+
+def test_a_machine_without_an_engine_gets_one(machine: Machine) -> None:
+    planned = machine.role("--check")
+    assert planned.rc == 0, planned.output
+    assert "Would install a Docker engine" in planned.output
+    assert "Would start the Docker engine." in planned.output
+    assert "Would install the Docker SDK for Python" in planned.output
+    assert machine.run("command -v dockerd").rc != 0
+
+    installed = machine.role()
+    assert installed.rc == 0, installed.output
+    assert "API listen on /var/run/docker.sock" in machine.must_run("cat /var/log/dockerd.log")
+    machine.must_run("docker version && /usr/bin/python3 -c 'import docker; docker.from_env().ping()'")
+
+    again = machine.role()
+    assert (again.rc, again.changed) == (0, 0), again.output
+
+
+def test_an_engine_that_was_stopped_is_started_and_a_broken_one_explained(machine: Machine) -> None:
+    assert machine.role().rc == 0
+    machine.must_run("kill $(cat /var/run/docker.pid); while [ -e /var/run/docker.pid ]; do sleep 0.2; done")
+
+    machine.must_run("""echo '{"nonsense": 1}' > /etc/docker/daemon.json""")
+    broken = machine.role()
+    assert broken.rc != 0
+    assert re.search(r"did not come up.*The end of its log.*nonsense", broken.output, re.DOTALL), broken.output
+
+    machine.must_run("rm /etc/docker/daemon.json")
+    mended = machine.role()
+    assert (mended.rc, mended.changed) == (0, 1), mended.output

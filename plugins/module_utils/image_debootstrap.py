@@ -24,6 +24,7 @@ SBIN = "/usr/local/sbin:/usr/sbin:/sbin"  # not in the PATH of every ssh session
 SCRIPTS = "/usr/share/debootstrap/scripts"
 DEBIAN_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 TAIL = 30
+UMOUNT = ["umount"]
 CHUNK = 1 << 20
 
 
@@ -152,7 +153,7 @@ def _work_folder(build_dir: Path, suite: str) -> Iterator[Path]:
 def _remove(folder: Path) -> None:
     """Remove the folder, never what is mounted in it: the host's own /dev and /proc may be."""
     for mounted in reversed(_mounted_below(folder)):
-        subprocess.run(["umount", mounted], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        subprocess.run([*UMOUNT, mounted], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     still = _mounted_below(folder)
     if still:
         raise BerthError(f"{' and '.join(still)} cannot be unmounted, so {folder} was left. Unmount by hand and run again.")

@@ -17,11 +17,15 @@ fail() {
     exit 1
 }
 
-# Become the agent and run a command in this process's place. Who is not root stays who it is.
+# Become the agent and run a command in this process's place. A third user, neither root nor agent, stays who it is.
 exec_as_agent() {
-    [ "$(id -u)" = 0 ] || exec "$@"
+    case $(id -un) in
+        root | "$AGENT") ;;
+        *) exec "$@" ;;
+    esac
     HOME=$AGENT_HOME USER=$AGENT LOGNAME=$AGENT
     export HOME USER LOGNAME
+    [ "$(id -u)" = 0 ] || exec "$@"
     # busybox has a setpriv too, but one that cannot change ids
     if setpriv --reuid="$AGENT" --regid="$(id -g "$AGENT")" --init-groups true 2>/dev/null; then
         exec setpriv --reuid="$AGENT" --regid="$(id -g "$AGENT")" --init-groups "$@"

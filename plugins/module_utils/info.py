@@ -33,7 +33,7 @@ def _details(view: View, now: datetime) -> dict[str, Any]:
     container = view.container
     if container is None:
         return {"health": None, "health_log": None, "created": None, "age": None, "ports": []}
-    health = container["State"].get("Health") or {}
+    health = (container["State"].get("Health") or {}) if view.is_running else {}
     log = health.get("Log") or []
     failing = health.get("Status") == "unhealthy" and log
     return {

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
@@ -55,22 +56,25 @@ class Launcher:
         Raises:
             BerthError: It ended before that, or took too long; with its last lines.
         """
-        warnings, last = [], deque[str](maxlen=_LINES_SHOWN)
+        warnings: list[str] = []
+        last: deque[str] = deque(maxlen=_LINES_SHOWN)
+        deadline = time.monotonic() + self._ready_timeout
         for line in self._engine.start_and_listen(container_id, self._ready_timeout):
             if line == READY:
                 return warnings
             if line.startswith(WARNING):
                 warnings.append(line[len(WARNING) :])
             last.append(line[len(ERROR) :] if line.startswith(ERROR) else line)
-        raise BerthError(self._not_ready(project, container_id, list(last)))
+        ended = time.monotonic() < deadline
+        raise BerthError(self._not_ready(project, container_id, ended, list(last)))
 
-    def _not_ready(self, project: str, container_id: str, last: list[str]) -> str:
-        container = self._engine.container(container_id) or {}
-        state = container.get("State") or {}
-        if state.get("Running"):
-            what = f"did not become ready within {self._ready_timeout} s"
-        else:
-            what = f"ended with exit code {state.get('ExitCode')} before it was ready"
+    def _not_ready(self, project: str, container_id: str, ended: bool, last: list[str]) -> str:
+        what = f"did not become ready within {self._ready_timeout} s"
+        if ended:
+            state = (self._engine.container(container_id) or {}).get("State") or {}
+            # Its restart policy may have it running again by now, and the exit code is gone then.
+            code = "" if state.get("Running") else f" with exit code {state.get('ExitCode')}"
+            what = f"ended{code} before it was ready"
         said = "It printed nothing." if not last else "Its last lines: " + " | ".join(last)
         return f"The container {container_name(project)} {what}. {said}"
 

@@ -203,7 +203,8 @@ def _plan_changes(definition: Definition, view: View, images: Images, difference
     if state_step:
         steps.append(state_step)
         reasons.append(Reason("state", view.status, definition.state))
-    return Plan(definition.name, tuple(steps), tuple(reasons), _outdated(definition, view, images))
+    warnings = (*_outdated(definition, view, images), *_restarting(view))
+    return Plan(definition.name, tuple(steps), tuple(reasons), warnings)
 
 
 def _step_for(difference: _Difference) -> Step:
@@ -281,6 +282,12 @@ def _outdated(definition: Definition, view: View, images: Images) -> tuple[str, 
     if image is None or view.container is None or view.container["Image"] == image.id:
         return ()
     return (f"base outdated: {definition.image} has become another image since this container was made",)
+
+
+def _restarting(view: View) -> tuple[str, ...]:
+    if view.status != "restarting":
+        return ()
+    return (f"{view.name} ends and is restarted again and again; 'docker logs {view.name}' tells why",)
 
 
 def _must_wait(view: View, policy: Policy) -> bool:

@@ -1,0 +1,232 @@
+# Copyright (c) 2026, The Berth maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the unit tests are made of: definitions, and containers as an engine would show them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
+from ansible_collections.berth.projects.plugins.module_utils.aspects import create_body
+from ansible_collections.berth.projects.plugins.module_utils.definition import Definition, User, definition_from
+from ansible_collections.berth.projects.plugins.module_utils.names import CONTRACT, FINGERPRINT_VERSION, container_name
+from ansible_collections.berth.projects.plugins.module_utils.plan import Plan, Policy, plan_project
+from ansible_collections.berth.projects.plugins.module_utils.records import Record
+from ansible_collections.berth.projects.plugins.module_utils.world import Images, View
+from hypothesis import strategies as st
+
+SITE = Site("/var/lib/berth", "default")
+IMAGE = "berth-base:latest"
+IMAGE_ID = "sha256:" + "1" * 64
+IMAGE_ENV = ("PATH=/usr/local/bin:/usr/bin:/bin", "LANG=C.UTF-8")
+IMAGE_HEALTHCHECK = {
+    "Test": ["CMD", "/usr/local/lib/berth/healthcheck"],
+    "Interval": 60 * 10**9,
+    "Timeout": 30 * 10**9,
+    "StartPeriod": 60 * 10**9,
+    "Retries": 3,
+}
+CONTAINER_ID = "c0ffee" + "0" * 58
+
+
+def definition(**keys: Any) -> Definition:
+    """A valid definition of project ``web`` whose user is settled, with these keys besides."""
+    written = {"name": "web", "image": IMAGE, **keys}
+    made = definition_from(written)
+    return made if made.user else made.owned_by(User(1000, 1000))
+
+
+def image(reference: str = IMAGE, image_id: str = IMAGE_ID, contract: str | None = "1") -> dict[str, Any]:
+    """An entry of ``GET /images/json``."""
+    labels = {CONTRACT: contract} if contract else None
+    return {"Id": image_id, "RepoTags": [reference], "RepoDigests": None, "Labels": labels}
+
+
+def images(*entries: dict[str, Any]) -> Images:
+    return Images(entries or (image(),))
+
+
+def container_of(made_from: Definition, site: Site = SITE, **changes: Any) -> dict[str, Any]:
+    """What ``GET /containers/{id}/json`` shows of a container that was made from a definition."""
+    return inspect_answer(create_body(made_from, site), container_name(made_from.name), **changes)
+
+
+def inspect_answer(
+    body: Mapping[str, Any],
+    name: str,
+    status: str = "running",
+    image_id: str = IMAGE_ID,
+    container_id: str = CONTAINER_ID,
+) -> dict[str, Any]:
+    """The answer of an engine for a container made with a create body.
+
+    As the engine does, it merges in what the image sets, fills in its own defaults, and leaves out what is false or
+    empty within a mount.
+    """
+    body = copy.deepcopy(dict(body))
+    host = body["HostConfig"]
+    own_keys = {entry.partition("=")[0] for entry in body["Env"]}
+    from_image = [entry for entry in IMAGE_ENV if entry.partition("=")[0] not in own_keys]
+    return {
+        "Id": container_id,
+        "Name": f"/{name}",
+        "Created": "2026-01-02T03:04:05.123456789Z",
+        "Image": image_id,
+        "State": {
+            "Status": status,
+            "Running": status in ("running", "paused", "restarting"),
+            "Paused": status == "paused",
+        },
+        "Config": {
+            "Image": body["Image"],
+            "Hostname": body["Hostname"],
+            "Env": [*body["Env"], *from_image],
+            "Labels": {CONTRACT: "1", **body["Labels"]},
+            "WorkingDir": body["WorkingDir"],
+            "ExposedPorts": body["ExposedPorts"] or None,
+            "Healthcheck": _merged_healthcheck(body["Healthcheck"]),
+        },
+        "HostConfig": {
+            "Binds": None,
+            "Mounts": [{key: value for key, value in mount.items() if value} for mount in host["Mounts"]],
+            "PortBindings": host["PortBindings"],
+            "NetworkMode": host["NetworkMode"],
+            "RestartPolicy": {"MaximumRetryCount": 0, **host["RestartPolicy"]},
+            "NanoCpus": host.get("NanoCpus", 0),
+            "CpuQuota": 0,
+            "CpuPeriod": 0,
+            "Memory": host.get("Memory", 0),
+            "MemorySwap": host.get("MemorySwap", 0),
+            "PidsLimit": host.get("PidsLimit"),
+            "ShmSize": host.get("ShmSize", 64 * 1024**2),
+            "Ulimits": host.get("Ulimits"),
+            "Init": host["Init"],
+        },
+        "NetworkSettings": {"Networks": {host["NetworkMode"]: {"IPAddress": "172.17.0.2"}}},
+    }
+
+
+def _merged_healthcheck(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The engine takes from the image what a health check leaves out or sets to zero."""
+    if given.get("Test") == ["NONE"]:
+        return dict(given)
+    return {**IMAGE_HEALTHCHECK, **{key: value for key, value in given.items() if value}}
+
+
+def of_unknown_scheme(container: Mapping[str, Any], version: str | None = None) -> dict[str, Any]:
+    """The container with a fingerprint version that this code does not know, as it is observed then."""
+    changed = copy.deepcopy(dict(container))
+    labels = changed["Config"]["Labels"]
+    del labels[FINGERPRINT_VERSION]
+    if version is not None:
+        labels[FINGERPRINT_VERSION] = version
+    changed["ImageEnv"] = list(IMAGE_ENV)
+    return changed
+
+
+def plan(
+    wanted: Definition,
+    container: Mapping[str, Any] | None,
+    *,
+    agents: tuple[str, ...] = (),
+    existing: Images | None = None,
+    clash: str | None = None,
+    **policy: Any,
+) -> Plan:
+    """The plan for a definition where there is this container."""
+    view = View(container=container, record=Record(CONTAINER_ID, 1000, 1000), agents=agents, clash=clash)
+    return plan_project(wanted, view, existing or images(), SITE, Policy(**policy))
+
+
+# Definitions of every shape, as their users would write them. All of them are valid.
+
+_NAMES = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,39}[a-z0-9])?", fullmatch=True)
+_WORDS = st.from_regex(r"[a-z][a-z0-9_-]{0,11}", fullmatch=True)
+_SIZES = st.sampled_from([6 * 1024**2, "6m", "512M", "1.5g", "2GiB", " 8 g "])
+_ENV_KEYS = st.from_regex(r"X[A-Za-z0-9_]{0,8}", fullmatch=True)
+_ENV_VALUES = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20), st.integers(), st.booleans()
+)
+_IDS = st.integers(1, 4294967294)
+
+
+def _optional(keys: Mapping[str, st.SearchStrategy[Any]], **required: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.fixed_dictionaries(required, optional={key: values | st.none() for key, values in keys.items()})
+
+
+WORKSPACES = st.lists(
+    _optional({"read_only": st.booleans(), "name": st.nothing()}, path=_WORDS.map("/srv/src/{}".format)),
+    max_size=3,
+    unique_by=lambda entry: str(entry["path"]),
+)
+MOUNTS = st.lists(
+    st.one_of(
+        _optional(
+            {"type": st.just("bind"), "read_only": st.booleans()},
+            source=_WORDS.map("/data/{}".format),
+            target=_WORDS.map("/mnt/{}".format),
+        ),
+        _optional(
+            {"read_only": st.booleans()},
+            type=st.just("volume"),
+            source=_WORDS.map("v{}".format),
+            target=_WORDS.map("/mnt/{}".format),
+        ),
+        _optional({"read_only": st.booleans()}, type=st.just("tmpfs"), target=_WORDS.map("/mnt/{}".format)),
+    ),
+    max_size=4,
+    unique_by=lambda entry: str(entry["target"]),
+)
+PORTS = st.lists(
+    _optional(
+        {"protocol": st.sampled_from(["tcp", "udp"]), "host_ip": st.sampled_from(["127.0.0.1", "0.0.0.0", "::1"])},
+        host=st.integers(1, 65535),
+        container=st.integers(1, 65535),
+    ),
+    max_size=4,
+    unique_by=lambda entry: int(entry["host"]),
+)
+ENVIRONMENTS = st.dictionaries(_ENV_KEYS, _ENV_VALUES | st.none(), max_size=4)
+HEALTHCHECKS = _optional(
+    {
+        "enabled": st.booleans(),
+        "interval": st.integers(1, 86400),
+        "timeout": st.integers(1, 86400),
+        "retries": st.integers(1, 100),
+        "start_period": st.integers(1, 86400),
+        "disk_limit": st.integers(1, 100),
+    }
+)
+RESOURCES = _optional(
+    {
+        "cpus": st.sampled_from([0.01, 0.5, 1, 1.5, 4]),
+        "memory": _SIZES,
+        "pids": st.integers(1, 2**22),
+        "nofile": st.integers(1, 2**20).map(lambda soft: {"soft": soft, "hard": soft + 1}),
+        "shm_size": _SIZES,
+    }
+)
+PROJECTS = _optional(
+    {
+        "state": st.sampled_from(["started", "stopped", "absent"]),
+        "image": st.sampled_from(
+            ["debian", "debian:latest", "registry.example:5000/team/tool", "x@sha256:" + "a" * 64]
+        ),
+        "workspaces": WORKSPACES,
+        "mounts": MOUNTS,
+        "docker_access": st.booleans(),
+        "ports": PORTS,
+        "env": ENVIRONMENTS,
+        "timezone": st.sampled_from(["UTC", "Europe/Berlin"]),
+        "user": _optional({"gid": _IDS}, uid=_IDS),
+        "healthcheck": HEALTHCHECKS,
+        "resources": RESOURCES,
+        "restart": st.sampled_from(["unless-stopped", "no", "on-failure"]),
+    },
+    name=_NAMES,
+)
+"""Entries of ``berth_projects``."""

@@ -1,0 +1,183 @@
+# Copyright (c) 2026, The Berth maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What an engine lists, whose it is, and what nobody declares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.berth.projects.plugins.module_utils.names import (
+    agent_volume,
+    aside_name,
+    container_name,
+    home_volume,
+    is_aside_name,
+    ownership_labels,
+)
+from ansible_collections.berth.projects.plugins.module_utils.orphans import find_orphans
+from ansible_collections.berth.projects.plugins.module_utils.world import (
+    Images,
+    Listing,
+    View,
+    name_clash,
+    own_name,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+ID = "0123456789ab" + "c" * 52
+NAMES = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,39}[a-z0-9])?", fullmatch=True)
+
+
+def listed(name: str, labels: dict[str, str] | None = None, container_id: str = ID, **keys: Any) -> dict[str, Any]:
+    """An entry of ``GET /containers/json``."""
+    return {
+        "Id": container_id,
+        "Names": [f"/{name}"],
+        "State": "running",
+        "ImageID": "sha256:1",
+        "Created": 1700000000,
+        "Labels": labels,
+        **keys,
+    }
+
+
+def ours(project: str, scope: str = "default") -> dict[str, str]:
+    return ownership_labels(project, scope)
+
+
+@given(NAMES, NAMES)
+def test_no_two_projects_share_a_name_of_anything(one: str, other: str) -> None:
+    def names(project: str) -> set[str]:
+        return {home_volume(project), agent_volume(project)}
+
+    assert one == other or not names(one) & names(other)
+
+
+@given(NAMES)
+def test_an_aside_name_is_known_again_and_is_no_projects_name(project: str) -> None:
+    name = aside_name(project, ID)
+    assert name == f"berth-{project}.old.0123456789ab"
+    assert is_aside_name(project, name)
+    assert not is_aside_name(f"{project}x", name)
+    assert not is_aside_name(project, container_name(project))
+
+
+@pytest.mark.parametrize(
+    "name", ["berth-web.old.0123", "berth-web.old.0123456789AB", "berth-web.old.0123456789abc", "web.old.0123456789ab"]
+)
+def test_what_only_looks_like_an_aside_name_is_none(name: str) -> None:
+    assert not is_aside_name("web", name)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["/berth-web"], "berth-web"),
+        (["/other/alias", "/berth-web"], "berth-web"),
+        (["/berth-web", "/other/alias"], "berth-web"),
+        (["/other/alias"], ""),
+        ([], ""),
+    ],
+)
+def test_links_of_other_containers_are_not_a_containers_own_name(names: list[str], expected: str) -> None:
+    assert own_name(names) == expected
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (None, ["did not make", "rename or remove"]),
+        ({}, ["did not make"]),
+        ({"berth.managed": "true"}, ["did not make"]),
+        (ours("other"), ["did not make"]),
+        ({**ours("web"), "berth.managed": "false"}, ["did not make"]),
+        (ours("web", "team-b"), ["belongs to the scope 'team-b'", "works on 'default'", "berth_scope"]),
+    ],
+)
+def test_a_container_of_our_name_that_is_not_ours_is_told(labels: dict[str, str] | None, words: list[str]) -> None:
+    entry = Listing([listed("berth-web", labels)], "default").named("berth-web")
+    assert entry is not None
+    clash = name_clash(entry, "web", "default")
+    assert clash is not None
+    for word in ["berth-web", "nother name", *words]:
+        assert word in clash
+
+
+def test_our_own_container_is_no_clash() -> None:
+    entry = Listing([listed("berth-web", ours("web"))], "default").named("berth-web")
+    assert entry is not None and name_clash(entry, "web", "default") is None
+
+
+@pytest.mark.parametrize(
+    "labels", [None, {}, ours("web", "team-b"), {"berth.managed": "true", "berth.scope": "default"}]
+)
+def test_a_recorded_id_counts_only_with_our_labels(labels: dict[str, str] | None) -> None:
+    assert Listing([listed("x", labels)], "default").with_id(ID) is None
+
+
+def test_a_recorded_id_finds_a_renamed_container() -> None:
+    entry = Listing([listed("mine", ours("web"))], "default").with_id(ID)
+    assert entry is not None and entry.name == "mine" and not entry.has_its_name
+
+
+def test_no_id_finds_nothing() -> None:
+    assert Listing([listed("x", ours("x"))], "default").with_id(None) is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "kind"),
+    [
+        (listed("berth-web", ours("web")), None),
+        (listed("berth-old", ours("old")), "undeclared"),
+        (listed("berth-web.old.0123456789ab", ours("web")), "kept"),
+        (listed("berth-old.old.0123456789ab", ours("old")), "kept"),
+        (listed("mine", ours("web")), "stray"),
+        (listed("berth-web", ours("old")), "stray"),
+        (listed("berth-old", ours("old", "team-b")), None),
+        (listed("berth-old", {"berth.managed": "true"}), None),
+        (listed("berth-old", None), None),
+    ],
+)
+def test_an_orphan_is_what_carries_our_labels_and_is_not_declared(entry: dict[str, Any], kind: str | None) -> None:
+    found = find_orphans(Listing([entry], "default"), "default", {"web"})
+    assert [orphan.kind for orphan in found] == ([kind] if kind else [])
+    assert all(orphan.is_prunable == (orphan.kind == "undeclared") for orphan in found)
+
+
+def test_orphans_come_by_name_and_as_plain_data() -> None:
+    entries = [listed("berth-b", ours("b"), "b" * 64), listed("berth-a", ours("a"), "a" * 64)]
+    found = find_orphans(Listing(entries, "default"), "default", ())
+    assert [orphan.name for orphan in found] == ["berth-a", "berth-b"]
+    assert found[0].as_dict() == {
+        "kind": "undeclared",
+        "name": "berth-a",
+        "project": "a",
+        "status": "running",
+        "container_id": "a" * 64,
+        "created": 1700000000,
+    }
+
+
+@pytest.mark.parametrize(
+    ("reference", "is_there"),
+    [("tool", True), ("tool:latest", True), ("tool:2", False), ("sha256:1", True), ("tool@sha256:9", True)],
+)
+def test_an_image_is_found_by_any_reference_to_it(reference: str, is_there: bool) -> None:
+    answer = [{"Id": "sha256:1", "RepoTags": ["tool:latest"], "RepoDigests": ["tool@sha256:9"], "Labels": None}]
+    assert (Images(answer).find(reference) is not None) == is_there
+
+
+def test_a_view_of_nothing_is_absent() -> None:
+    assert (View().status, View().name, View().container_id, View().is_running) == ("absent", "", None, False)
+
+
+@pytest.mark.parametrize(
+    ("status", "runs"),
+    [("running", True), ("restarting", True), ("paused", True), ("created", False), ("exited", False), ("dead", False)],
+)
+def test_a_paused_container_runs_and_an_exited_one_does_not(status: str, runs: bool) -> None:
+    assert View(container={"State": {"Status": status}}).is_running == runs

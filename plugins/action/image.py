@@ -21,7 +21,9 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         known = task_vars or {}
         try:
-            recipe = recipe_from_vars({name: self._templar.template(known[name]) for name in role_defaults() if name in known})
+            recipe = recipe_from_vars(
+                {name: self._templar.template(known[name]) for name in role_defaults() if name in known}
+            )
         except BerthError as error:
             raise AnsibleActionFail(error.msg) from error
         result.update(

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Iterable, Mapping
+from typing import Any
 
 REPOSITORY = "berth-base"
 LATEST = f"{REPOSITORY}:latest"
@@ -21,7 +22,8 @@ class Base:
     """Where the base of an image comes from.
 
     Args:
-        kind: ``local`` (the engine has it), ``pull``, ``debootstrap``, or ``auto`` (pull, and if that fails debootstrap).
+        kind: ``local`` (the engine has it), ``pull``, ``debootstrap``, or ``auto`` (pull, else
+            debootstrap).
         reference: Its image reference, also when it is still to be made.
         id: The image's id when ``kind`` is ``local``, else None.
     """

@@ -9,8 +9,9 @@ from __future__ import annotations
 import io
 import re
 import tarfile
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Iterable, Mapping
+from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError, EngineError
@@ -24,7 +25,10 @@ from ansible_collections.berth.projects.plugins.module_utils.image_base import (
     resolve_base,
     rootfs_reference,
 )
-from ansible_collections.berth.projects.plugins.module_utils.image_certificates import Certificates, read_ca_certificates
+from ansible_collections.berth.projects.plugins.module_utils.image_certificates import (
+    Certificates,
+    read_ca_certificates,
+)
 from ansible_collections.berth.projects.plugins.module_utils.image_debootstrap import make_rootfs, missing_packages
 from ansible_collections.berth.projects.plugins.module_utils.image_recipe import Recipe
 
@@ -134,7 +138,12 @@ def get_base(engine: Engine, recipe: Recipe, build_dir: str, fresh: bool) -> tup
 
 
 def ensure_image(
-    engine: Engine, recipe: Recipe, step: str = "all", rebuild: bool = False, build_dir: str = "", check_mode: bool = False
+    engine: Engine,
+    recipe: Recipe,
+    step: str = "all",
+    rebuild: bool = False,
+    build_dir: str = "",
+    check_mode: bool = False,
 ) -> dict[str, Any]:
     """Bring the engine's base image to what the recipe says, or one step nearer.
 
@@ -277,7 +286,8 @@ def _pull(engine: Engine, base: Base) -> Base | None:
         if base.kind == "pull":
             raise BerthError(
                 f"The base of the base image is not on the engine and cannot be pulled: {error.msg}. Check "
-                f"berth_image_base. Without a registry, set it to {DEBOOTSTRAP}<suite>, or load an image into the engine."
+                f"berth_image_base. Without a registry, set it to {DEBOOTSTRAP}<suite>, or load an image "
+                "into the engine."
             ) from error
         return None
     return Base("local", base.reference, image_id)

@@ -11,9 +11,9 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Iterator
 
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
@@ -87,7 +87,12 @@ def _debootstrap_into(folder: Path, recipe: Recipe) -> None:
         command.append(f"{SCRIPTS}/sid")  # an older debootstrap knows no newer suite; Debian's all use this script
     environment = {**os.environ, "PATH": f"{os.environ.get('PATH', '')}:{SBIN}", "LC_ALL": "C"}
     done = subprocess.run(
-        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
     )
     if done.returncode != 0:
         output = done.stdout.decode("utf-8", "replace").splitlines() + _end_of_log(folder)
@@ -132,7 +137,9 @@ def _tar_of(folder: Path) -> Iterator[bytes]:
                 break
             yield chunk
         if tar.wait() != 0:
-            raise BerthError(f"The root file system in {folder} cannot be read: tar failed with status {tar.returncode}.")
+            raise BerthError(
+                f"The root file system in {folder} cannot be read: tar failed with status {tar.returncode}."
+            )
 
 
 @contextmanager
@@ -156,7 +163,9 @@ def _remove(folder: Path) -> None:
         subprocess.run([*UMOUNT, mounted], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     still = _mounted_below(folder)
     if still:
-        raise BerthError(f"{' and '.join(still)} cannot be unmounted, so {folder} was left. Unmount by hand and run again.")
+        raise BerthError(
+            f"{' and '.join(still)} cannot be unmounted, so {folder} was left. Unmount by hand and run again."
+        )
     if folder.exists():
         shutil.rmtree(folder)
 
@@ -166,7 +175,9 @@ def _mounted_below(folder: Path) -> list[str]:
     points = []
     with open("/proc/self/mountinfo", encoding="utf-8") as mounts:
         for line in mounts:
-            point = line.split()[4].encode().decode("unicode_escape").encode("latin-1").decode("utf-8", "surrogateescape")
+            point = (
+                line.split()[4].encode().decode("unicode_escape").encode("latin-1").decode("utf-8", "surrogateescape")
+            )
             if point == top or point.startswith(f"{top}/"):
                 points.append(point)
     return points

@@ -11,8 +11,8 @@ short_description: Make the base image of project containers
 description:
   - Makes the image C(berth-base:latest), which keeps the image contract (entrypoint, launcher, health check, user).
   - The image is named by a hash of everything that goes in, and built again only when that changes.
-  - Role P(berth.projects.image#role) calls this module and is the way to use it. What goes in is described by the role's
-    variables C(berth_image_*); they are read on the control node.
+  - Role P(berth.projects.image#role) calls this module and is the way to use it.
+  - What goes in is described by the role's variables C(berth_image_*), which are read on the control node.
 version_added: 0.1.0
 author:
   - The Berth maintainers (@berth)

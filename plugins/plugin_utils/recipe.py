@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 import shlex
-from functools import lru_cache
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any
 
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
 from ansible_collections.berth.projects.plugins.module_utils.image_recipe import Recipe, RecipeFile
 from jinja2 import Environment, StrictUndefined
@@ -28,7 +30,10 @@ _NAME = (re.compile(r"[a-z0-9][a-z0-9_-]*"), "lower-case letters, digits, - and 
 _URL = (re.compile(r"(https?|file)://[^\s'\"\\]+"), "a URL that starts with http://, https:// or file://")
 _SUITE = (re.compile(r"[a-z][a-z0-9.-]*"), "the name of a suite, such as trixie")
 _REFERENCE = (re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]*"), "auto, an image reference, or debootstrap:<suite>")
-_PACKAGE = (re.compile(r"[A-Za-z0-9@][A-Za-z0-9@._/+~:=<>!,\[\]^*-]*"), "a package, with a version if wanted, no blanks")
+_PACKAGE = (
+    re.compile(r"[A-Za-z0-9@][A-Za-z0-9@._/+~:=<>!,\[\]^*-]*"),
+    "a package, with a version if wanted, no blanks",
+)
 _VARIANTS = ("full", "slim")
 
 
@@ -71,11 +76,12 @@ def recipe_from_vars(variables: Mapping[str, Any]) -> Recipe:
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def role_defaults() -> dict[str, Any]:
-    """The variables of role ``image`` and their defaults."""
-    defaults: dict[str, Any] = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text(encoding="utf-8"))
-    return defaults
+    """The variables of role ``image`` and their defaults, from the role's argument specification."""
+    specification = yaml_load((ROLE / "meta" / "argument_specs.yml").read_text(encoding="utf-8"))
+    options = specification["argument_specs"]["main"]["options"]
+    return {name: option["default"] for name, option in options.items()}
 
 
 def sources_list(suite: str, mirror: str, security_mirror: str, components: tuple[str, ...]) -> str:
@@ -104,14 +110,16 @@ def _dockerfile(values: Mapping[str, Any], agents: list[dict[str, str]]) -> str:
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def _template() -> Any:
     # Not HTML: what is pasted into a shell command is quoted for the shell, and checked against a pattern before.
-    environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True)
+    environment = Environment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
     return environment.from_string((ROLE / "templates" / "Dockerfile.j2").read_text(encoding="utf-8"))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _runtime_files() -> dict[str, RecipeFile]:
     # Modes are set here, not read: a checkout on another file system must give the same hash.
     return {
@@ -131,7 +139,11 @@ def _agents(values: Mapping[str, Any]) -> list[dict[str, str]]:
         raise _not_allowed("agents", allowed)
     agents: dict[str, dict[str, str]] = {}
     for entry in entries:
-        if not isinstance(entry, Mapping) or not _NAME[0].fullmatch(str(entry.get("name", ""))) or entry["name"] in agents:
+        if (
+            not isinstance(entry, Mapping)
+            or not _NAME[0].fullmatch(str(entry.get("name", "")))
+            or entry["name"] in agents
+        ):
             raise _not_allowed("agents", allowed)
         agent = {"name": str(entry["name"])}
         if dict(entry) != {"name": entry["name"], "source": "host"}:
@@ -152,16 +164,18 @@ def _checked(values: Mapping[str, Any], name: str, rule: tuple[re.Pattern[str], 
 
 def _checked_list(values: Mapping[str, Any], name: str, rule: tuple[re.Pattern[str], str]) -> list[str]:
     value = values[PREFIX + name]
-    if not isinstance(value, (list, tuple)) or not all(isinstance(one, str) and rule[0].fullmatch(one) for one in value):
+    if not isinstance(value, (list, tuple)) or not all(
+        isinstance(one, str) and rule[0].fullmatch(one) for one in value
+    ):
         raise _not_allowed(name, f"a list, each item {rule[1]}")
     return [str(one) for one in value]
 
 
 def _checked_bool(values: Mapping[str, Any], name: str) -> bool:
-    value = values[PREFIX + name]
-    if not isinstance(value, bool):
-        raise _not_allowed(name, "true or false")
-    return value
+    try:
+        return bool(boolean(values[PREFIX + name]))  # "-e name=false" gives a string
+    except TypeError as error:
+        raise _not_allowed(name, "true or false") from error
 
 
 def _not_allowed(name: str, allowed: str) -> BerthError:

@@ -10,8 +10,9 @@ import io
 import tarfile
 import time
 import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Mapping, Sequence
+from typing import Any
 
 READY = "berth: ready"
 

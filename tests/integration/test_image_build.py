@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Callable, Iterator
+from collections.abc import Iterator
+from typing import Any, Callable
 
 import pytest
 from ansible_collections.berth.projects.plugins.module_utils import image_debootstrap
@@ -15,10 +16,14 @@ from ansible_collections.berth.projects.plugins.module_utils.engine import Engin
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
 from ansible_collections.berth.projects.plugins.module_utils.image_base import Base
 from ansible_collections.berth.projects.plugins.module_utils.image_build import build, ensure_image, get_base
-from ansible_collections.berth.projects.plugins.module_utils.image_certificates import Certificates, read_ca_certificates
+from ansible_collections.berth.projects.plugins.module_utils.image_certificates import (
+    Certificates,
+    read_ca_certificates,
+)
 from ansible_collections.berth.projects.plugins.plugin_utils.recipe import recipe_from_vars
 from image_box import READY, Box, Put
 from tiny_image import build_tiny_image
+
 
 def tags(engine: Engine) -> set[str]:
     return {tag for image in engine.images() for tag in image["RepoTags"] or [] if tag.startswith("berth-base:")}
@@ -53,7 +58,9 @@ def tiny(engine: Engine) -> Base:
     return Base("local", reference, found["Id"])
 
 
-def test_a_base_without_apt_is_refused_with_the_end_of_the_build_and_no_name_is_moved(engine: Engine, tiny: Base) -> None:
+def test_a_base_without_apt_is_refused_with_the_end_of_the_build_and_no_name_is_moved(
+    engine: Engine, tiny: Base
+) -> None:
     before = tags(engine), latest(engine)
     with pytest.raises(BerthError, match="Berth needs a Debian or Ubuntu base"):
         ensure_image(engine, recipe_from_vars({"berth_image_base": tiny.reference, "berth_image_variant": "slim"}))
@@ -172,7 +179,10 @@ def test_the_gnu_tools_do_the_same_as_those_of_busybox(box: Callable[..., Box]) 
 @pytest.mark.parametrize(
     ("df", "error"),
     [
-        ("echo 'df: /home/agent: Input/output error' >&2; exit 1", "cannot be read: df: /home/agent: Input/output error"),
+        (
+            "echo 'df: /home/agent: Input/output error' >&2; exit 1",
+            "cannot be read: df: /home/agent: Input/output error",
+        ),
         ("echo Filesystem; echo 'none 0 0 0 - /'", "the disk usage of / cannot be read"),
     ],
 )

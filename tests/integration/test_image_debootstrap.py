@@ -54,7 +54,7 @@ def test_what_is_mounted_in_it_is_unmounted_not_deleted(tmp_path: Path, monkeypa
     precious = tmp_path / "precious data"
     precious.mkdir()
     (precious / "file").touch()
-    script = f"mkdir -p \"$folder/a b\"; mount --bind '{precious}' \"$folder/a b\"; exit 1"
+    script = f'mkdir -p "$folder/a b"; mount --bind \'{precious}\' "$folder/a b"; exit 1'
     debootstrap_that(tmp_path, monkeypatch, script)
     with pytest.raises(BerthError):
         make_rootfs(NO_ENGINE, RECIPE, str(tmp_path / "build"))

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Callable, Iterator
+from typing import Any, Callable
 
 import docker
 import pytest
@@ -185,7 +186,11 @@ def test_a_kill_at_any_moment_leaves_what_the_next_start_can_finish(box: Callabl
         one.api.wait(one.id)
         assert one.start()[-1] == READY
         assert one.read("find", "/home/agent", "!", "-user", "1234", "-o", "!", "-group", "1235") == ""
-        assert one.read("sh", "-c", "id -u bob; id -u agent; stat -c %u /home/bob").split() == ["60000", "1234", "60000"]
+        assert one.read("sh", "-c", "id -u bob; id -u agent; stat -c %u /home/bob").split() == [
+            "60000",
+            "1234",
+            "60000",
+        ]
 
 
 @pytest.mark.parametrize("ids", [{"BERTH_UID": "0"}, {"BERTH_GID": "0"}, {"BERTH_UID": "agent"}, {"BERTH_UID": "-1"}])

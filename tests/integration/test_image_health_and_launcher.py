@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterator
+from collections.abc import Iterator
+from typing import Any, Callable
 
 import docker
 import pytest
@@ -113,7 +114,9 @@ def test_a_full_disk_is_a_warning_at_the_start_and_a_problem_later(box: Callable
 
 
 def test_a_limit_that_is_no_number_is_an_error(box: Callable[..., Box]) -> None:
-    assert refused(box(env={"BERTH_DISK_LIMIT": "most"})) == ["berth: error: BERTH_DISK_LIMIT must be a number of percent"]
+    assert refused(box(env={"BERTH_DISK_LIMIT": "most"})) == [
+        "berth: error: BERTH_DISK_LIMIT must be a number of percent"
+    ]
 
 
 def test_a_container_that_never_got_ready_is_not_healthy(box: Callable[..., Box]) -> None:

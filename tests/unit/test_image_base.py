@@ -63,7 +63,10 @@ def test_the_order_in_which_the_engine_lists_images_does_not_matter(images: list
 
 
 def test_the_tag_depends_on_recipe_base_and_certificates() -> None:
-    tags = {content_tag(*args) for args in [("a", "b", "c"), ("x", "b", "c"), ("a", "x", "c"), ("a", "b", "x"), ("ab", "", "c")]}
+    tags = {
+        content_tag(*args)
+        for args in [("a", "b", "c"), ("x", "b", "c"), ("a", "x", "c"), ("a", "b", "x"), ("ab", "", "c")]
+    }
     assert len(tags) == 5
     assert all(len(tag) == len("berth-base:") + 16 and tag.startswith("berth-base:") for tag in tags)
 

@@ -97,7 +97,9 @@ def test_every_agent_gets_a_launcher_and_a_health_check() -> None:
 
 
 def test_the_image_carries_one_label_and_no_volume() -> None:
-    instructions = [line for line in recipe_from_vars({}).dockerfile.splitlines() if line.startswith(("LABEL", "VOLUME"))]
+    instructions = [
+        line for line in recipe_from_vars({}).dockerfile.splitlines() if line.startswith(("LABEL", "VOLUME"))
+    ]
     assert instructions == ["LABEL berth.contract=1"]
 
 
@@ -127,7 +129,7 @@ def test_a_version_range_is_quoted_for_the_shell() -> None:
         ("security_mirror", "http://a b"),
         ("components", ["main contrib"]),
         ("variant", "tiny"),
-        ("ca_certificates", "yes"),
+        ("ca_certificates", "perhaps"),
         ("agents", {}),
         ("agents", ["claude"]),
         ("agents", [{"name": "claude"}]),
@@ -140,6 +142,11 @@ def test_a_version_range_is_quoted_for_the_shell() -> None:
 def test_a_value_that_is_not_allowed_is_refused_by_the_name_of_its_variable(name: str, value: Any) -> None:
     with pytest.raises(BerthError, match=rf"^berth_image_{name}: allowed is "):
         with_values(**{name: value})
+
+
+@pytest.mark.parametrize("text", ["false", "no", "0"])
+def test_a_switch_set_on_the_command_line_is_a_switch(text: str) -> None:
+    assert with_values(ca_certificates=text) == with_values(ca_certificates=False)
 
 
 def test_sid_has_neither_updates_nor_security_suites() -> None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import difflib
 import json
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Iterable, Mapping
+from typing import Any, Callable, Iterable, Mapping
 
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
 from ansible_collections.berth.projects.plugins.plugin_utils.merge import merged_definition
 from ansible_collections.berth.projects.plugins.plugin_utils.rules import host_problems, host_warnings
@@ -62,7 +64,7 @@ def host_input(host: str, variables: Mapping[str, Any]) -> HostInput:
         host: Its inventory name, for messages.
         variables: Those of ``VARIABLES`` that are defined, templates resolved.
     """
-    given = {name: plain(variables[name]) for name in VARIABLES if variables.get(name) is not None}
+    given = {name: _typed(name, plain(variables[name])) for name in VARIABLES if variables.get(name) is not None}
     problems = schema_problems(given)
     definitions: list[dict[str, Any]] = []
     warnings: list[str] = []
@@ -117,6 +119,17 @@ def names_in(only: Any) -> list[str]:
 def plain(value: Any) -> Any:
     """The value without what Ansible attaches to it, so that jsonschema and json meet only their own types."""
     return json.loads(json.dumps(value, default=str))
+
+
+def _typed(name: str, value: Any) -> Any:
+    """``-e berth_prune=true`` on the command line gives a text, which is meant as what it spells."""
+    if name in _FROM_COMMAND_LINE and isinstance(value, str):
+        with suppress(TypeError, ValueError):
+            return _FROM_COMMAND_LINE[name](value)
+    return value
+
+
+_FROM_COMMAND_LINE: Mapping[str, Callable[[str], Any]] = {"berth_prune": boolean, "berth_parallel": int}
 
 
 def _tell(host: str, given: Mapping[str, Any], problem: Problem) -> str:

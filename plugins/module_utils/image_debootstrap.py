@@ -130,8 +130,7 @@ def _tar_of(folder: Path) -> Iterator[bytes]:
     command = ["tar", "--create", "--numeric-owner", "--one-file-system", "--directory", str(folder)]
     command += [f"--exclude=./{name}/*" for name in ("dev", "proc", "sys", "tmp")]
     with subprocess.Popen([*command, "."], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as tar:
-        assert tar.stdout is not None
-        while True:
+        while tar.stdout:
             chunk = tar.stdout.read(CHUNK)
             if not chunk:
                 break

@@ -113,7 +113,7 @@ def slim(engine: Engine) -> Iterator[str]:
     taken = engine.api.commit(seed["Id"])["Id"]
     engine.api.remove_container(seed["Id"])
     certificates = read_ca_certificates() if recipe.ca else Certificates()
-    _, image_id = build(engine, recipe, Base("local", base.reference, taken), certificates, no_cache=False)
+    image_id = build(engine, recipe, Base("local", base.reference, taken), certificates, no_cache=False)[1]
     yield image_id
     engine.api.remove_image(image_id, force=True)  # and, as nothing else needs it, the base below
 

@@ -83,8 +83,7 @@ def test_an_image_without_agents_is_healthy(box: Callable[..., Box]) -> None:
 def test_an_agents_program_is_run_once_a_start_and_once_a_version(box: Callable[..., Box]) -> None:
     one = box(put=[Put(CLI, COUNTING)])
     one.start()
-    for _ in range(3):
-        assert one.run(CHECK) == (0, "")
+    assert [one.run(CHECK), one.run(CHECK), one.run(CHECK)] == [(0, "")] * 3
     assert one.read("cat", "/tmp/runs") == "--version"
     one.put([Put(CLI, COUNTING + "# a newer version\n")])
     assert [one.run(CHECK), one.run(CHECK)] == [(0, "")] * 2
@@ -98,8 +97,7 @@ def test_a_program_that_broke_is_reported_each_time(box: Callable[..., Box]) -> 
     one = box()
     one.start()
     one.put([Put(CLI, "#!/bin/sh\nexit 3\n")])
-    for _ in range(2):
-        assert one.run(CHECK) == (1, f"agent claude does not run: '{CLI} --version' fails\n")
+    assert [one.run(CHECK), one.run(CHECK)] == [(1, f"agent claude does not run: '{CLI} --version' fails\n")] * 2
 
 
 def test_a_full_disk_is_a_warning_at_the_start_and_a_problem_later(box: Callable[..., Box]) -> None:

@@ -6,17 +6,24 @@
 # Gives the agent its uid and gid. Edits the account files itself, because small images have no usermod. Each change is
 # one rename, and they are made in an order in which a start after a kill at any point finds out what is left to do.
 
-# rewrite FILE AWK_ARGUMENT...: put what awk makes of the colon-separated FILE in its place, in one step, with its mode.
+# rewrite FILE CONTENT: put the content in the file's place, in one step, with the file's mode.
 rewrite() {
-    rewrite_file=$1
-    shift
-    cp -p "$rewrite_file" "$rewrite_file.berth" &&
-        awk -F: -v OFS=: "$@" "$rewrite_file" >"$rewrite_file.berth" &&
-        mv -f "$rewrite_file.berth" "$rewrite_file" ||
-        fail "cannot write $rewrite_file"
+    if ! { cp -p "$1" "$1.berth" && printf '%s\n' "$2" >"$1.berth" && mv -f "$1.berth" "$1"; }; then
+        fail "cannot write $1"
+    fi
 }
 
-append() { rewrite "$1" -v line="$2" '{ print } END { print line }'; }
+# add_line FILE LINE
+add_line() {
+    rewrite "$1" "$(cat "$1")
+$2"
+}
+
+# set_field FILE NAME FIELD VALUE: of the line of this name; the other lines stay as they are.
+set_field() {
+    changed=$(awk -F: -v OFS=: -v n="$2" -v f="$3" -v v="$4" '$1 == n { $f = v } { print }' "$1") || fail "cannot read $1"
+    rewrite "$1" "$changed"
+}
 
 # lookup FILE FIELD VALUE WANTED: field WANTED of the first line whose FIELD is VALUE; nothing when there is none.
 lookup() { awk -F: -v f="$2" -v v="$3" -v w="$4" '$f == v { print $w; exit }' "$1"; }
@@ -75,7 +82,7 @@ free_uid() {
             # a home that another owns (/, /bin, /var/lib/x) is not this user's to take along
             [ "${home_owner%:*}" != "$1" ] || reown "$other_home" "$1" "$home_gid" "$other_uid" "$home_gid"
         fi
-        rewrite /etc/passwd -v n="$other" -v u="$other_uid" '$1 == n { $3 = u } { print }'
+        set_field /etc/passwd "$other" 3 "$other_uid"
         warn "user $other had uid $1, which $AGENT takes; it has $other_uid now"
     done
 }
@@ -84,9 +91,9 @@ free_uid() {
 group_with_gid() {
     if [ -z "$(lookup /etc/group 3 "$1" 1)" ]; then
         if [ -n "$(lookup /etc/group 1 "$2" 1)" ]; then
-            rewrite /etc/group -v n="$2" -v g="$1" '$1 == n { $3 = g } { print }'
+            set_field /etc/group "$2" 3 "$1"
         else
-            append /etc/group "$2:x:$1:"
+            add_line /etc/group "$2:x:$1:"
         fi
     fi
 }
@@ -101,7 +108,8 @@ take_ids() {
     free_uid "$1"
     group_with_gid "$2" "$AGENT"
     if [ "$(lookup /etc/passwd 1 "$AGENT" 3):$(lookup /etc/passwd 1 "$AGENT" 4)" != "$1:$2" ]; then
-        rewrite /etc/passwd -v n="$AGENT" -v u="$1" -v g="$2" '$1 == n { $3 = u; $4 = g } { print }'
+        set_field /etc/passwd "$AGENT" 3 "$1"
+        set_field /etc/passwd "$AGENT" 4 "$2"
     fi
     for folder in "$AGENT_HOME" "$AGENT_HOME/.claude" /workspace; do
         reown_if_needed "$folder" "$1" "$2"
@@ -112,7 +120,9 @@ take_ids() {
 join_group_of() {
     gid=$(stat -L -c %g "$1")
     group_with_gid "$gid" "$2"
-    rewrite /etc/group -v g="$gid" -v n="$AGENT" '
-        $3 == g && index("," $4 ",", "," n ",") == 0 { $4 = $4 ($4 == "" ? "" : ",") n }
-        { print }'
+    members=$(lookup /etc/group 3 "$gid" 4)
+    case ",$members," in
+        *",$AGENT,"*) ;;
+        *) set_field /etc/group "$(lookup /etc/group 3 "$gid" 1)" 4 "${members:+$members,}$AGENT" ;;
+    esac
 }

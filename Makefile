@@ -11,11 +11,11 @@ PYTHON ?= $(or $(firstword $(foreach name,python3 python3.13 python3.12 python3.
   $(name) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null && echo $(name)))),python3)
 
 COLLECTION := $(ROOT)/build/ansible_collections/berth/projects
+LINTERS := lint-python lint-types lint-shell lint-changelog lint-ansible lint-sanity
 PYTEST := cd $(ROOT) && BERTH_CORE_217=$(ROOT)/.venvs/core-2.17/bin $(BIN)/python -m pytest -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo demo-clean test test-all bench lint lint-copy format clean \
-  lint-ansible lint-sanity lint-python lint-types lint-shell lint-changelog
+.PHONY: help setup setup-dev demo demo-clean test test-all bench lint lint-copy format clean $(LINTERS)
 
 help: ## show this list
 	@echo "Berth: project containers for coding agents, declared in Ansible. Targets:"
@@ -49,7 +49,8 @@ test-all: setup-dev .venvs/core-2.17 ## run every test
 bench: setup-dev ## time the main jobs against a ping play and the peers
 	@$(BIN)/python $(ROOT)/tests/bench/run.py
 
-lint: lint-python lint-types lint-shell lint-changelog lint-ansible lint-sanity ## check everything that can be checked without running it
+lint: setup-dev ## check everything that can be checked without running it
+	@$(MAKE) --no-print-directory --keep-going -f $(ROOT)/Makefile $(LINTERS)
 	@echo "lint: clean"
 
 lint-copy: setup-dev

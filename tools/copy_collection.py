@@ -34,7 +34,7 @@ def main(target: Path) -> None:
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, copy, follow_symlinks=False)
     # A repository of its own, or ansible-test finds that of the checkout, in which the copy is ignored.
-    for command in (["init", "--quiet"], ["add", "--all"]):
+    for command in (["init", "--quiet", "--initial-branch=main"], ["add", "--all"]):
         subprocess.run(["git", *command], cwd=target, check=True)
 
 

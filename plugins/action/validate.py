@@ -50,8 +50,5 @@ class ActionModule(ActionBase):
     @staticmethod
     def _variables(host: str, task_vars: dict[str, Any]) -> dict[str, Any]:
         """A host's variables, resolved as that host sees them; what the play itself sets counts for every host."""
-        if host == task_vars["inventory_hostname"]:
-            source = task_vars
-        else:
-            source = task_vars["hostvars"][host]
+        source = task_vars if host == task_vars["inventory_hostname"] else task_vars["hostvars"][host]
         return {name: source[name] for name in VARIABLES if name in source}

@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Callable, Mapping
+from typing import Callable
 
-from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
@@ -26,7 +26,6 @@ class Tools:
     """What the steps work with. ``stop_timeout`` is in seconds."""
 
     engine: Engine
-    site: Site
     records: Records
     launcher: Launcher
     stop_timeout: int

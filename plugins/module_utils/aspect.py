@@ -13,8 +13,9 @@ Containers come as the dicts of ``GET /containers/{id}/json``. Nothing here, nor
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Callable, Mapping
+from typing import Any, Callable
 
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
 from ansible_collections.berth.projects.plugins.module_utils.fingerprint import Values, short_hash

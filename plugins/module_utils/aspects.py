@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils import aspects_live as live
 from ansible_collections.berth.projects.plugins.module_utils import aspects_mounted as mounted
@@ -14,7 +15,11 @@ from ansible_collections.berth.projects.plugins.module_utils import aspects_proc
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Aspect, Site
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
 from ansible_collections.berth.projects.plugins.module_utils.fingerprint import VERSION, fingerprint
-from ansible_collections.berth.projects.plugins.module_utils.names import FINGERPRINT, FINGERPRINT_VERSION, ownership_labels
+from ansible_collections.berth.projects.plugins.module_utils.names import (
+    FINGERPRINT,
+    FINGERPRINT_VERSION,
+    ownership_labels,
+)
 
 ASPECTS: tuple[Aspect, ...] = (
     Aspect("image", "replace", mounted.wanted_image, mounted.actual_image, mounted.create_image),
@@ -22,7 +27,15 @@ ASPECTS: tuple[Aspect, ...] = (
     Aspect("ports", "replace", mounted.wanted_ports, mounted.actual_ports, mounted.create_ports, checked=True),
     Aspect("env", "replace", process.wanted_env, process.actual_env, process.create_env, private=True),
     Aspect("identity", "replace", process.wanted_identity, process.actual_identity, process.create_identity),
-    Aspect("resources", "update", live.wanted_resources, live.actual_resources, live.create_resources, live.update_resources, live.resources_are_live),
+    Aspect(
+        "resources",
+        "update",
+        live.wanted_resources,
+        live.actual_resources,
+        live.create_resources,
+        live.update_resources,
+        live.resources_are_live,
+    ),
     Aspect("restart", "update", live.wanted_restart, live.actual_restart, live.create_restart, live.update_restart),
     Aspect("network", "network", live.wanted_network, live.actual_network, live.create_network),
 )

@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Body, Container, Site
 from ansible_collections.berth.projects.plugins.module_utils.definition import (
@@ -60,7 +61,7 @@ def _mount_list(definition: Definition, site: Site) -> list[dict[str, Any]]:
 def _mount_values(mounts: list[dict[str, Any]]) -> Values:
     def text(entry: Mapping[str, Any]) -> str:
         mode = "read-only" if entry.get("ReadOnly") else ""
-        return " ".join(part for part in (entry["Type"], entry.get("Source") or "", mode) if part)
+        return " ".join(part for part in (entry["Type"], mode, entry.get("Source") or "") if part)
 
     return {entry["Target"]: text(entry) for entry in mounts}
 

@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Body, Container, Site, environment_of
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition, Healthcheck
@@ -44,13 +45,16 @@ def actual_env(container: Container, wanted: Values) -> Values:
     The engine merges the image's own variables into the container's. One that nobody asked for and that is the
     image's, or Berth's own, is not the user's.
     """
-    from_image = set(container.get("ImageEnv") or ())
-    values = {}
-    for entry in container["Config"].get("Env") or []:
-        key, _equals, value = entry.partition("=")
-        if key in wanted or not (entry in from_image or is_own_variable(key)):
-            values[key] = value
-    return values
+    return {
+        key: value
+        for key, value in environment_of(container).items()
+        if key in wanted or not (is_own_variable(key) or _is_from_image(container, key))
+    }
+
+
+def _is_from_image(container: Container, key: str) -> bool:
+    """Whether the container's value of a variable is the image's own (``ImageEnv`` is what ``observe.py`` adds)."""
+    return f"{key}={environment_of(container).get(key)}" in (container.get("ImageEnv") or ())
 
 
 def create_env(definition: Definition, site: Site) -> Body:
@@ -67,7 +71,7 @@ def wanted_identity(definition: Definition, site: Site) -> Values:
         "uid": user.uid if user else None,
         "gid": user.gid if user else None,
         "timezone": definition.timezone,
-        "nofile": "{0}:{1}".format(*limits.nofile) if limits.nofile else None,
+        "nofile": f"{limits.nofile[0]}:{limits.nofile[1]}" if limits.nofile else None,
         "shm_size": limits.shm_size,
         "healthcheck.enabled": health.enabled,
     }
@@ -92,7 +96,7 @@ def actual_identity(container: Container, wanted: Values) -> Values:
         "hostname": config.get("Hostname"),
         "uid": _number(env.get("BERTH_UID")),
         "gid": _number(env.get("BERTH_GID")),
-        "timezone": env.get("TZ"),
+        "timezone": None if wanted["timezone"] is None and _is_from_image(container, "TZ") else env.get("TZ"),
         "nofile": f"{nofile[0]['Soft']}:{nofile[0]['Hard']}" if nofile else None,
         "shm_size": None if wanted.get("shm_size") is None and shm_size == _DEFAULT_SHM_SIZE else shm_size,
         "healthcheck.enabled": enabled,

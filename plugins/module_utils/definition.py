@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Mapping
+from typing import Any
 
 HOME = "/home/agent"
 AGENT_FOLDER = "/home/agent/.claude"
@@ -133,11 +134,11 @@ def definition_from(written: Mapping[str, Any]) -> Definition:
         workspaces=tuple(_workspace(entry) for entry in written.get("workspaces") or ()),
         mounts=tuple(_mount(entry) for entry in written.get("mounts") or ()),
         docker_access=bool(written.get("docker_access")),
-        ports=tuple(Port(**_given(entry)) for entry in written.get("ports") or ()),
+        ports=tuple(_port(entry) for entry in written.get("ports") or ()),
         env=tuple(sorted((key, env_text(value)) for key, value in (written.get("env") or {}).items())),
         timezone=written.get("timezone"),
-        user=User(user["uid"], user.get("gid", user["uid"])) if user else None,
-        healthcheck=Healthcheck(**_given(written.get("healthcheck") or {})),
+        user=User(int(user["uid"]), int(user.get("gid", user["uid"]))) if user else None,
+        healthcheck=_healthcheck(written.get("healthcheck") or {}),
         resources=_resources(written.get("resources") or {}),
         restart=written.get("restart") or "unless-stopped",
     )
@@ -171,15 +172,39 @@ def env_text(value: Any) -> str:
 
 def workspace_name(entry: Mapping[str, Any]) -> str:
     """A workspace is called as its folder is, unless the user gave it a name."""
-    return str(entry.get("name") or posixpath.basename(posixpath.normpath(entry["path"])))
+    return str(entry.get("name") or posixpath.basename(normal_path(entry["path"])))
 
 
-def _given(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in entry.items() if value is not None}
+def normal_path(path: str) -> str:
+    """One form of an absolute path. POSIX, and so Python, leaves two leading slashes as they are; Linux does not."""
+    return posixpath.normpath("/" + path.lstrip("/"))
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether one of two paths is, or is in, the other."""
+    return is_within(one, other) or is_within(other, one)
+
+
+def is_within(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip("/") + "/")
+
+
+def _whole(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The keys that are given, with whole numbers as such: arithmetic in a template makes 9000.0 of 9000."""
+    given = {key: value for key, value in entry.items() if value is not None}
+    return {key: int(value) if isinstance(value, float) else value for key, value in given.items()}
+
+
+def _port(entry: Mapping[str, Any]) -> Port:
+    return Port(**_whole(entry))
+
+
+def _healthcheck(entry: Mapping[str, Any]) -> Healthcheck:
+    return Healthcheck(**_whole(entry))
 
 
 def _workspace(entry: Mapping[str, Any]) -> Workspace:
-    return Workspace(posixpath.normpath(entry["path"]), workspace_name(entry), bool(entry.get("read_only")))
+    return Workspace(normal_path(entry["path"]), workspace_name(entry), bool(entry.get("read_only")))
 
 
 def _mount(entry: Mapping[str, Any]) -> Mount:
@@ -187,8 +212,8 @@ def _mount(entry: Mapping[str, Any]) -> Mount:
     source = entry.get("source") or ""
     return Mount(
         type=kind,
-        source=posixpath.normpath(source) if kind == "bind" else source,
-        target=posixpath.normpath(entry["target"]),
+        source=normal_path(source) if kind == "bind" else source,
+        target=normal_path(entry["target"]),
         read_only=bool(entry.get("read_only")),
     )
 
@@ -197,11 +222,11 @@ def _resources(entry: Mapping[str, Any]) -> Resources:
     def size(key: str) -> int | None:
         return memory_bytes(entry[key]) if entry.get(key) is not None else None
 
-    cpus, nofile = entry.get("cpus"), entry.get("nofile")
+    cpus, pids, nofile = entry.get("cpus"), entry.get("pids"), entry.get("nofile")
     return Resources(
         nano_cpus=round(float(cpus) * 1e9) if cpus is not None else None,
         memory=size("memory"),
-        pids=entry.get("pids"),
-        nofile=(nofile["soft"], nofile["hard"]) if nofile else None,
+        pids=int(pids) if pids is not None else None,
+        nofile=(int(nofile["soft"]), int(nofile["hard"])) if nofile else None,
         shm_size=size("shm_size"),
     )

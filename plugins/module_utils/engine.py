@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Iterator, Mapping
+from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.connection import DEFAULT_DOCKER_HOST, tls_files
 from ansible_collections.berth.projects.plugins.module_utils.errors import EngineError, EngineUnavailable

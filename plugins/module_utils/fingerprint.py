@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Mapping, Union
+from collections.abc import Mapping
+from typing import Any, Union
 
 Scalar = Union[str, int, bool, None]
 Values = Mapping[str, Scalar]

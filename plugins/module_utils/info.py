@@ -6,20 +6,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import Any, Mapping
+from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
 from ansible_collections.berth.projects.plugins.module_utils.records import Records
+from ansible_collections.berth.projects.plugins.module_utils.request import request_from
 from ansible_collections.berth.projects.plugins.module_utils.result import result_of
-from ansible_collections.berth.projects.plugins.module_utils.survey import Request, survey
+from ansible_collections.berth.projects.plugins.module_utils.survey import survey
 from ansible_collections.berth.projects.plugins.module_utils.world import View
 
 
 def look(params: Mapping[str, Any]) -> dict[str, Any]:
     """The result of module ``info``."""
-    request = Request.of(params)
-    found = survey(Engine.connect(params), request, Records(request.state_dir))
+    request = request_from(params)
+    found = survey(Engine.connect(params), request, Records(request.site.state_dir))
     now = datetime.now(timezone.utc)
     projects = []
     for plan in found.plans:
@@ -56,8 +58,8 @@ def age(created: str, now: datetime) -> str:
 
 
 def _ports(container: Mapping[str, Any]) -> list[str]:
-    found = []
-    for inside, bindings in (container["HostConfig"].get("PortBindings") or {}).items():
-        for binding in bindings or []:
-            found.append(f"{binding.get('HostIp') or '0.0.0.0'}:{binding['HostPort']}->{inside}")
-    return sorted(found)
+    return sorted(
+        f"{binding.get('HostIp') or '0.0.0.0'}:{binding['HostPort']}->{inside}"
+        for inside, bindings in (container["HostConfig"].get("PortBindings") or {}).items()
+        for binding in bindings or []
+    )

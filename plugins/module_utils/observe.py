@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import posixpath
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Iterable, Mapping
+from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition, User
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
@@ -23,20 +24,20 @@ _QUICK_OPTIONS = ("--version", "-v", "--help", "-h")
 
 
 def view_projects(
-    engine: Engine | None, listing: Listing, scope: str, projects: Iterable[str], records: Records, parallel: int
+    engine: Engine | None, listing: Listing, projects: Sequence[str], records: Records, parallel: int
 ) -> dict[str, View]:
-    """What there is of each named project; nothing at all where there is no engine yet."""
-    names = list(projects)
+    """What there is of each named project; nothing but its record where there is no engine yet."""
     if engine is None:
-        return {name: View(record=records.read(name)) for name in names}
+        return {project: View(record=records.read(project)) for project in projects}
     with ThreadPoolExecutor(max_workers=parallel) as pool:
-        return dict(zip(names, pool.map(lambda name: _view(engine, listing, scope, name, records), names)))
+        views = pool.map(lambda project: _view(engine, listing, project, records), projects)
+        return dict(zip(projects, views))
 
 
-def _view(engine: Engine, listing: Listing, scope: str, project: str, records: Records) -> View:
+def _view(engine: Engine, listing: Listing, project: str, records: Records) -> View:
     record = records.read(project)
     entry = listing.named(container_name(project))
-    clash = name_clash(entry, project, scope) if entry else None
+    clash = name_clash(entry, project, listing.scope) if entry else None
     if clash:
         return View(record=record, clash=clash)
     recorded = listing.with_id(record.container_id)
@@ -47,13 +48,13 @@ def _view(engine: Engine, listing: Listing, scope: str, project: str, records: R
     if container is None:
         return View(record=record)
     if (container["Config"].get("Labels") or {}).get(FINGERPRINT_VERSION) != VERSION:
-        container = _with_image_env(engine, container)
+        container = with_image_env(engine, container)
     unproven = entry and recorded and recorded.id != entry.id and recorded.is_aside
     return View(container=container, record=record, previous_id=recorded.id if unproven and recorded else None)
 
 
-def _with_image_env(engine: Engine, container: dict[str, Any]) -> dict[str, Any]:
-    """Add the image's own environment, without which the container's cannot be told apart."""
+def with_image_env(engine: Engine, container: Mapping[str, Any]) -> dict[str, Any]:
+    """Add ``ImageEnv``, the image's own environment: the engine merges it into the container's."""
     image = engine.image(container["Image"]) or {}
     return {**container, "ImageEnv": (image.get("Config") or {}).get("Env") or []}
 

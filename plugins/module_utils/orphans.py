@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
-from typing import Any, Collection
+from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.world import Listed, Listing
 

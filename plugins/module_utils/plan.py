@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Mapping, Union
+from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Aspect, Site
 from ansible_collections.berth.projects.plugins.module_utils.aspects import ASPECTS
-from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
+from ansible_collections.berth.projects.plugins.module_utils.definition import Definition, overlap
 from ansible_collections.berth.projects.plugins.module_utils.fingerprint import VERSION, Values, fingerprint
 from ansible_collections.berth.projects.plugins.module_utils.names import (
     BASE_REPOSITORY,
@@ -56,8 +57,8 @@ class Reason:
     """Why: the values that differ, before and after, private ones as hashes."""
 
     aspect: str
-    before: Union[str, Values]
-    after: Union[str, Values]
+    before: str | Values
+    after: str | Values
 
 
 @dataclass(frozen=True)
@@ -123,10 +124,14 @@ def plan_project(definition: Definition, view: View, images: Images, site: Site,
     if view.clash:
         return Plan(name, error=view.clash)
     if definition.state == "absent":
+        if policy.only_state:
+            return Plan(name)
         return _defer(_plan_removal(name, view), view, policy)
     if view.container is None:
         if policy.only_state:
-            return Plan(name, error=f"There is no container {container_name(name)}: run berth.projects.provision first.")
+            return Plan(
+                name, error=f"There is no container {container_name(name)}: run berth.projects.provision first."
+            )
         return _plan_creation(definition, images, policy)
     if view.status in ("dead", "removing"):
         return Plan(
@@ -161,8 +166,10 @@ def check_limits(plan: Plan, definition: Definition, host: Host) -> Plan:
             f"resources.memory is {limits.memory // 1024**2} MiB, and this host has {host.memory // 1024**2} MiB."
         )
     for path in definition.bind_sources:
-        if path == host.root or path.startswith(host.root.rstrip("/") + "/"):
-            return plan.failed(f"{path} is in the engine's own folder {host.root}, which nothing may be mounted from.")
+        if overlap(path, host.root):
+            return plan.failed(
+                f"{path} covers or is in the engine's own folder {host.root}: mount from somewhere else."
+            )
     return plan
 
 

@@ -6,24 +6,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any, Mapping
+from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.apply import Tools, carry_out
-from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError, EngineUnavailable
 from ansible_collections.berth.projects.plugins.module_utils.launch import Launcher
 from ansible_collections.berth.projects.plugins.module_utils.plan import Plan
 from ansible_collections.berth.projects.plugins.module_utils.records import Records
+from ansible_collections.berth.projects.plugins.module_utils.request import Request, request_from
 from ansible_collections.berth.projects.plugins.module_utils.result import failure_message, result_of
-from ansible_collections.berth.projects.plugins.module_utils.survey import Request, Survey, survey
+from ansible_collections.berth.projects.plugins.module_utils.survey import Survey, survey
 
 
 @dataclass(frozen=True)
 class _Outcome:
+    """What became of a plan."""
+
     plan: Plan
     container_id: str | None
     warnings: tuple[str, ...]
@@ -40,22 +43,24 @@ def reconcile(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     Returns:
         The module's result. ``needs`` names what the host lacks; where it lacks something nothing was changed.
     """
-    request = Request.of(params)
-    engine, needs = open_engine(params, request)
-    records = Records(request.state_dir)
-    lock = nullcontext() if check_mode or engine is None else records.locked(request.lock_timeout)
-    with lock:
+    request = request_from(params)
+    records = Records(request.site.state_dir)
+    engine, needs = _open(params, request)
+    looking_only = check_mode or engine is None
+    with nullcontext() if looking_only else records.locked(params["lock_timeout"]):
         found = survey(engine, request, records)
         needs = needs + found.needs
         if needs and not check_mode:
-            return {"changed": False, "needs": needs, "projects": []}
-        outcomes = _only_planned(found) if check_mode or engine is None else _apply(found, engine, request, records)
-    projects = [_result(outcome, found) for outcome in outcomes]
-    return _module_result(projects, needs, [entry.as_dict() for entry in found.orphans])
+            return {"changed": False, "needs": needs, "projects": [], "orphans": []}
+        if check_mode or engine is None:
+            outcomes = [_planned(plan, found) for plan in found.plans]
+        else:
+            outcomes = _carry_out_all(found, _tools(engine, records, request, params), request.parallel)
+    return _module_result(found, outcomes, needs)
 
 
-def open_engine(params: Mapping[str, Any], request: Request) -> tuple[Engine | None, list[str]]:
-    """The engine, or None and what the host lacks where the caller is going to mend that."""
+def _open(params: Mapping[str, Any], request: Request) -> tuple[Engine | None, list[str]]:
+    """The engine; or None and what the host lacks, where the caller is going to mend that."""
     try:
         return Engine.connect(params), []
     except EngineUnavailable as error:
@@ -64,43 +69,50 @@ def open_engine(params: Mapping[str, Any], request: Request) -> tuple[Engine | N
         return None, [error.need]
 
 
-def _only_planned(found: Survey) -> list[_Outcome]:
-    return [_Outcome(plan, found.view(plan.project).container_id, plan.warnings, plan.error) for plan in found.plans]
+def _tools(engine: Engine, records: Records, request: Request, params: Mapping[str, Any]) -> Tools:
+    launcher = Launcher(engine, request.site, records, params["ready_timeout"])
+    return Tools(engine, records, launcher, params["stop_timeout"])
 
 
-def _apply(found: Survey, engine: Engine, request: Request, records: Records) -> list[_Outcome]:
-    site = Site(request.state_dir, request.scope)
-    launcher = Launcher(engine, site, records, request.ready_timeout)
-    tools = Tools(engine, site, records, launcher, request.stop_timeout)
+def _planned(plan: Plan, found: Survey) -> _Outcome:
+    return _Outcome(plan, found.views[plan.project].container_id, plan.warnings, plan.error)
+
+
+def _carry_out_all(found: Survey, tools: Tools, parallel: int) -> list[_Outcome]:
+    """A project that fails is told by its outcome, and does not stop the others."""
 
     def one(plan: Plan) -> _Outcome:
-        view = found.view(plan.project)
+        view = found.views[plan.project]
         if plan.error:
-            return _Outcome(plan, view.container_id, plan.warnings, plan.error)
+            return _planned(plan, found)
         try:
-            work = carry_out(plan, found.definition(plan.project), view, tools)
+            work = carry_out(plan, found.definitions.get(plan.project), view, tools)
         except BerthError as error:
             return _Outcome(plan, view.container_id, plan.warnings, error.msg)
         return _Outcome(plan, work.container_id, (*plan.warnings, *work.warnings), None)
 
-    with ThreadPoolExecutor(max_workers=request.parallel) as pool:
+    with ThreadPoolExecutor(max_workers=parallel) as pool:
         return list(pool.map(one, found.plans))
 
 
-def _result(outcome: _Outcome, found: Survey) -> dict[str, Any]:
-    name = outcome.plan.project
-    return result_of(
-        outcome.plan, found.view(name), found.definition(name), outcome.container_id, outcome.warnings, outcome.error
-    )
-
-
-def _module_result(projects: list[dict[str, Any]], needs: list[str], orphans: list[dict[str, Any]]) -> dict[str, Any]:
+def _module_result(found: Survey, outcomes: list[_Outcome], needs: list[str]) -> dict[str, Any]:
+    projects = [
+        result_of(
+            outcome.plan,
+            found.views[outcome.plan.project],
+            found.definitions.get(outcome.plan.project),
+            outcome.container_id,
+            outcome.warnings,
+            outcome.error,
+        )
+        for outcome in outcomes
+    ]
     failed = [project for project in projects if project["error"]]
     result: dict[str, Any] = {
         "changed": any(project["changed"] for project in projects),
         "needs": needs,
         "projects": projects,
-        "orphans": orphans,
+        "orphans": [orphan.as_dict() for orphan in found.orphans],
     }
     if failed:
         result.update(failed=True, msg=failure_message(failed, len(projects)))

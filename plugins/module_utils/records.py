@@ -14,9 +14,10 @@ import fcntl
 import json
 import os
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Iterator
+from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.definition import User
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
@@ -76,8 +77,8 @@ class Records:
         """Hold this host's lock; a second run on the host waits for the first, ``seconds`` at most."""
         self._try(f"make {self._folder}", lambda: os.makedirs(self._folder, mode=0o700, exist_ok=True))
         path = os.path.join(self.state_dir, "lock")
-        file = self._try(f"open {path}", lambda: open(path, "w", encoding="utf-8"))
-        with file:
+        self._try(f"open {path}", lambda: os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600)))
+        with open(path, "r+", encoding="utf-8") as file:
             deadline = time.monotonic() + seconds
             while True:
                 try:

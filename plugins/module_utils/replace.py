@@ -11,7 +11,8 @@ next run finds it and goes on.
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.aspects_live import update_restart
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition

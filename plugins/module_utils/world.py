@@ -9,10 +9,11 @@ Everything here is pure. ``observe.py`` fills it from an engine.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from ansible_collections.berth.projects.plugins.module_utils.definition import User, normal_reference
+from ansible_collections.berth.projects.plugins.module_utils.definition import normal_reference
 from ansible_collections.berth.projects.plugins.module_utils.names import (
     CONTRACT,
     CONTRACT_VERSION,
@@ -58,7 +59,7 @@ class Listing:
     """Every container of an engine, by name and by id."""
 
     def __init__(self, answer: Iterable[Mapping[str, Any]], scope: str) -> None:
-        self._scope = scope
+        self.scope = scope
         self.all = tuple(_listed(entry) for entry in answer)
         self._by_name = {entry.name: entry for entry in self.all}
         self._by_id = {entry.id: entry for entry in self.all}
@@ -69,11 +70,11 @@ class Listing:
     def with_id(self, container_id: str | None) -> Listed | None:
         """The container of that id, if it carries our labels."""
         entry = self._by_id.get(container_id or "")
-        return entry if entry and entry.is_labelled(self._scope) else None
+        return entry if entry and entry.is_labelled(self.scope) else None
 
     def labelled(self) -> list[Listed]:
         """Everything that carries the labels of this scope, by name."""
-        return sorted((entry for entry in self.all if entry.is_labelled(self._scope)), key=lambda entry: entry.name)
+        return sorted((entry for entry in self.all if entry.is_labelled(self.scope)), key=lambda entry: entry.name)
 
 
 @dataclass(frozen=True)
@@ -109,15 +110,13 @@ class View:
         record: What Berth remembers of it.
         previous_id: After an interrupted replace: the container that waits aside and was the last to be ready.
         clash: Why the project's name cannot be used, or None.
-        folder_owner: Who owns the first workspace on the host, or None when there is none.
         agents: Command lines of agents at work in the container; asked for only when something would cut them.
     """
 
     container: Mapping[str, Any] | None = None
-    record: Record = Record()
+    record: Record = field(default_factory=Record)
     previous_id: str | None = None
     clash: str | None = None
-    folder_owner: User | None = None
     agents: tuple[str, ...] = ()
 
     @property

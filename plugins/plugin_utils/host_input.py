@@ -6,17 +6,17 @@
 
 from __future__ import annotations
 
-import difflib
 import json
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Callable, Iterable, Mapping
+from typing import Any, Callable
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
 from ansible_collections.berth.projects.plugins.plugin_utils.merge import merged_definition
 from ansible_collections.berth.projects.plugins.plugin_utils.rules import host_problems, host_warnings
-from ansible_collections.berth.projects.plugins.plugin_utils.schema import Problem, schema_problems
+from ansible_collections.berth.projects.plugins.plugin_utils.schema import Problem, nearest, schema_problems
 
 VARIABLES = (
     "berth_projects",
@@ -76,7 +76,7 @@ def host_input(host: str, variables: Mapping[str, Any]) -> HostInput:
         problems = list(host_problems(definitions, given.get("berth_state_dir")))
         warnings = [f"host {host}, {text}" for text in host_warnings(definitions)]
     if given.get("berth_prune") and "berth_projects" not in given:
-        text = "asks for removing what is not declared, and berth_projects is not defined: declare it (an empty list is one)"
+        text = "removes what is not declared, and berth_projects is not defined: define it (an empty list will do)"
         problems.append(Problem(("berth_prune",), text))
     told = tuple(_tell(host, given, problem) for problem in problems)
     return HostInput(host, () if told else tuple(definitions), "berth_projects" in given, told, tuple(warnings))
@@ -94,7 +94,9 @@ def refuse(problems: Iterable[str]) -> None:
     shown = told[:_SHOWN]
     rest = [f"… and {len(told) - _SHOWN} more"] if len(told) > _SHOWN else []
     count = "1 thing is" if len(told) == 1 else f"{len(told)} things are"
-    raise BerthError("\n".join([f"Nothing was changed on any host, because {count} wrong in the variables:", *shown, *rest]))
+    raise BerthError(
+        "\n".join([f"Nothing was changed on any host, because {count} wrong in the variables:", *shown, *rest])
+    )
 
 
 def check_only(only: Iterable[str], inputs: Iterable[HostInput]) -> list[str]:
@@ -104,8 +106,8 @@ def check_only(only: Iterable[str], inputs: Iterable[HostInput]) -> list[str]:
     for name in only:
         if name in known:
             continue
-        near = difflib.get_close_matches(name, sorted(known), n=1)
-        hint = f"did you mean {near[0]}?" if near else f"declared are {', '.join(sorted(known)) or 'none'}"
+        near = nearest(name, known)
+        hint = f"did you mean {near}?" if near else f"declared are {', '.join(sorted(known)) or 'none'}"
         problems.append(f"berth_only: no host of this run has a project {name!r}; {hint}")
     return problems
 

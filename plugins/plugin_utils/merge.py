@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 DEFAULT_IMAGE = "berth-base:latest"
 
@@ -31,7 +32,7 @@ def without_nulls(value: Any) -> Any:
 def merged_definition(
     project: Mapping[str, Any], defaults: Mapping[str, Any], env: Mapping[str, Any], image: str | None
 ) -> dict[str, Any]:
-    """A project's whole definition: global, then ``berth_project_defaults``, then its own, the later over the earlier."""
+    """A project's whole definition: global settings, over them ``berth_project_defaults``, over them its own."""
     below = merge({"image": image or DEFAULT_IMAGE, "env": env}, defaults)
     merged: dict[str, Any] = without_nulls(merge(below, project))
     merged.setdefault("image", image or DEFAULT_IMAGE)

@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
@@ -61,7 +62,7 @@ class ProjectAction(ActionBase):
         only = names_in(args.get("only"))
         refuse([*checked.problems, *self._unknown_names(only, checked, task_vars)])
         selected = [self._with_state(definition, args.get("state")) for definition in checked.selected(only)]
-        if not selected and not checked.is_declared or (only and not selected):
+        if (not selected and not checked.is_declared) or (only and not selected):
             return {"changed": False, "needs": [], "projects": [], "orphans": []}
         answer = self._execute_module(
             module_name=self.module,

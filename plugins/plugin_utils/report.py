@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 _SHOWN_UNCHANGED = "unchanged"
 
@@ -125,7 +126,11 @@ def _values(reasons: Sequence[Mapping[str, Any]], side: str) -> str:
     for reason in reasons:
         values = reason[side]
         if isinstance(values, Mapping):
-            lines += [f"{reason['aspect']}.{key}: {_text(value)}" for key, value in sorted(values.items()) if value is not None]
+            lines += [
+                f"{reason['aspect']}.{key}: {_text(value)}"
+                for key, value in sorted(values.items())
+                if value is not None
+            ]
         else:
             lines.append(f"{reason['aspect']}: {_text(values)}")
     return "".join(f"{line}\n" for line in lines)

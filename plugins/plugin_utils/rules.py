@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
-from typing import Any, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+from zoneinfo import available_timezones
 
 from ansible_collections.berth.projects.plugins.module_utils.aspects_process import OWN_VARIABLES
 from ansible_collections.berth.projects.plugins.module_utils.definition import (
@@ -17,7 +18,10 @@ from ansible_collections.berth.projects.plugins.module_utils.definition import (
     HOME,
     HOST_STATE,
     WORKSPACE_ROOT,
+    is_within,
     memory_bytes,
+    normal_path,
+    overlap,
     workspace_name,
 )
 from ansible_collections.berth.projects.plugins.plugin_utils.schema import Problem
@@ -27,7 +31,17 @@ Path = tuple  # of the steps to a place, as in Problem
 
 LEAST_MEMORY = 6 * 1024**2  # the engine refuses less
 _ENGINE_ROOTS = ("/var/lib/docker", "/var/lib/containerd", "/run/docker", "/run/containerd")
-_RESERVED_TARGETS = ("/", "/proc", "/sys", "/dev", "/run/berth", HOME, AGENT_FOLDER, WORKSPACE_ROOT, "/usr/local/lib/berth")
+_RESERVED_TARGETS = (
+    "/",
+    "/proc",
+    "/sys",
+    "/dev",
+    "/run/berth",
+    HOME,
+    AGENT_FOLDER,
+    WORKSPACE_ROOT,
+    "/usr/local/lib/berth",
+)
 _EVERY_ADDRESS = ("0.0.0.0", "::")
 
 _SECRET_KEY = re.compile(
@@ -108,7 +122,9 @@ def _folder_problems(place: Path, definition: Definition, state_dir: str | None)
             if source:
                 yield Problem(where, "is not for a tmpfs, which is memory: leave it out")
         elif not source:
-            yield Problem((*place, "mounts", index), f"lacks source: the {'volume' if kind == 'volume' else 'path on the host'}")
+            yield Problem(
+                (*place, "mounts", index), f"lacks source: the {'volume' if kind == 'volume' else 'path on the host'}"
+            )
         elif kind == "volume":
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]+", source):
                 yield Problem(where, "must be the name of a volume: letters, digits, dots, hyphens and underscores")
@@ -120,15 +136,15 @@ def _folder_problems(place: Path, definition: Definition, state_dir: str | None)
 
 def _source_problems(where: Path, path: str, state_dir: str | None) -> Iterator[Problem]:
     """Paths of the host that nothing may be mounted from."""
-    normal = posixpath.normpath(path)
-    if normal in ("/", "//"):
+    normal = normal_path(path)
+    if normal == "/":
         yield Problem(where, "must not be /: the agent would own the host")
         return
     for root in _ENGINE_ROOTS:
-        if _is_within(normal, root):
-            yield Problem(where, f"is in the engine's own folder {root}, which nothing may be mounted from")
-    own = posixpath.normpath(state_dir or "/var/lib/berth")
-    if _is_within(normal, own) or _is_within(own, normal):
+        if overlap(normal, root):
+            yield Problem(where, f"covers or is in the engine's own folder {root}: mount from somewhere else")
+    own = normal_path(state_dir or "/var/lib/berth")
+    if overlap(normal, own):
         yield Problem(where, f"covers or is in Berth's own state folder {own}: other projects' files are in there")
 
 
@@ -147,8 +163,8 @@ def _mount_problems(place: Path, definition: Definition) -> Iterator[Problem]:
     if definition.get("docker_access"):
         taken[DOCKER_SOCKET] = "docker_access"
     for index, mount in enumerate(definition.get("mounts") or ()):
-        where, target = (*place, "mounts", index, "target"), posixpath.normpath(mount["target"])
-        if target in _RESERVED_TARGETS or _is_within(target, HOST_STATE):
+        where, target = (*place, "mounts", index, "target"), normal_path(mount["target"])
+        if target in _RESERVED_TARGETS or is_within(target, HOST_STATE):
             yield Problem(where, f"{target} is Berth's or the system's own; mount somewhere else")
         elif target in taken:
             yield Problem(where, f"{target} is the target of {taken[target]} already")
@@ -177,12 +193,6 @@ def _timezone_problems(place: Path, definition: Definition) -> Iterator[Problem]
     name = definition.get("timezone")
     if not name:
         return
-    from zoneinfo import available_timezones
-
     known = available_timezones()
     if known and name not in known:
         yield Problem((*place, "timezone"), f"{name!r} is not in the tz database; names are like Europe/Berlin or UTC")
-
-
-def _is_within(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(folder.rstrip("/") + "/")

@@ -8,12 +8,20 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
+
+try:
+    from jsonschema import Draft202012Validator
+
+    HAS_JSONSCHEMA = True
+except ImportError:
+    HAS_JSONSCHEMA = False
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -52,15 +60,13 @@ def schema_problems(variables: Mapping[str, Any]) -> list[Problem]:
     return [problem for error in _validator().iter_errors(variables) for problem in _problems(error)]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _validator() -> Any:
-    try:
-        from jsonschema import Draft202012Validator
-    except ImportError as error:
+    if not HAS_JSONSCHEMA:
         raise BerthError(
             "The Python that runs Ansible cannot import jsonschema, which Berth checks definitions with: "
             "run 'pip install jsonschema' for it on the control node ('make setup' does that)."
-        ) from error
+        )
     return Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
 
 
@@ -74,12 +80,17 @@ def _problems(error: ValidationError) -> Iterator[Problem]:
         if missing and error.message.startswith(repr(missing[0])):  # one error a missing key; tell them once
             yield Problem(path, f"lacks {_listed(missing)}")
     elif "propertyNames" in error.absolute_schema_path:
-        yield Problem(path, f"the key {value!r} is not allowed: allowed are {schema['x-allowed']}")
+        name, equals, _value = str(value).partition("=")  # KEY=value written as a key: the value may be private
+        shown = repr(f"{name}=…" if equals else name)
+        yield Problem(path, f"the key {shown} is not allowed: allowed are {schema['x-allowed']}")
     else:
-        yield Problem(path, f"must be {_allowed(error.validator, rule, schema)}{_shown(value, schema)}")
+        allowed = _allowed(error.validator, rule, schema)
+        yield Problem(path, f"must be {allowed}{_shown(value, schema)}{_unquoted(value, schema)}")
 
 
-def _unknown_keys(path: tuple[str | int, ...], value: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[Problem]:
+def _unknown_keys(
+    path: tuple[str | int, ...], value: Mapping[str, Any], schema: Mapping[str, Any]
+) -> Iterator[Problem]:
     known = list(schema["properties"])
     for key in value:
         if key in known:
@@ -87,9 +98,27 @@ def _unknown_keys(path: tuple[str | int, ...], value: Mapping[str, Any], schema:
         if key in schema.get("x-not-built", ()):
             yield Problem((*path, key), "is not built yet in this version of Berth, so it is refused and not ignored")
             continue
-        near = difflib.get_close_matches(str(key), known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"known are {_listed(sorted(known))}"
+        near = nearest(str(key), known)
+        hint = f"did you mean {near}?" if near else f"known are {_listed(sorted(known))}"
         yield Problem((*path, key), f"is not a known key; {hint}")
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that was probably meant: one alike, or one that is the beginning (``enviroment``, ``env``)."""
+    words = sorted(known)
+    alike = difflib.get_close_matches(word, words, n=1)
+    begun = [other for other in words if len(other) > 2 and word.startswith(other)]
+    return next(iter([*alike, *begun]), None)
+
+
+def _unquoted(value: Any, schema: Mapping[str, Any]) -> str:
+    """YAML takes ``123`` for a number and ``no`` for false, where a text is meant."""
+    types = schema.get("type", ())
+    wants_text = "enum" in schema or "string" in ([types] if isinstance(types, str) else types)
+    wants_number = not isinstance(types, str) and {"number", "integer"} & set(types)
+    if not wants_text or wants_number or not isinstance(value, (bool, int, float)):
+        return ""
+    return "; YAML reads it as no text unless it is in quotes"
 
 
 def _allowed(validator: str, rule: Any, schema: Mapping[str, Any]) -> str:

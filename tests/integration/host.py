@@ -55,9 +55,15 @@ class TestHost:
     scope: str
     image: str
 
-    def provision(self, *projects: Mapping[str, Any], check: bool = False, prune: bool = False, **options: Any) -> Result:
+    def provision(
+        self, *projects: Mapping[str, Any], check: bool = False, prune: bool = False, **options: Any
+    ) -> Result:
         """What ``berth.projects.provision`` does with these projects. Failures of projects are in the result."""
-        variables = {"berth_projects": list(projects), "berth_image": self.image, "berth_state_dir": str(self.state_dir)}
+        variables = {
+            "berth_projects": list(projects),
+            "berth_image": self.image,
+            "berth_state_dir": str(self.state_dir),
+        }
         checked = host_input("testhost", variables)
         refuse(checked.problems)
         params = {name: spec.get("default") for name, spec in container_args().items()}

@@ -115,7 +115,9 @@ def runs(tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
         after = [definition(row, row.after, root) for row in ROWS]
         created = host.provision(*before)
         ids = {row.id: created.projects[project(row)]["container_id"] for row in ROWS}
-        yield Runs(host, created, host.provision(*after, check=True), host.provision(*after), host.provision(*after), ids)
+        yield Runs(
+            host, created, host.provision(*after, check=True), host.provision(*after), host.provision(*after), ids
+        )
     finally:
         remove_everything(api, namespace)
         api.remove_image(OTHER)

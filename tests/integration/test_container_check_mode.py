@@ -17,7 +17,9 @@ def everything(host: TestHost) -> tuple[Any, ...]:
     """What there is on the engine and in the state folder, as far as a run could change it."""
     containers = host.api.containers(all=True)
     shown = [host.api.inspect_container(entry["Id"]) for entry in containers if host.scope in str(entry["Labels"])]
-    volumes = sorted(volume["Name"] for volume in host.api.volumes()["Volumes"] or [] if host.scope in str(volume["Labels"]))
+    volumes = sorted(
+        volume["Name"] for volume in host.api.volumes()["Volumes"] or [] if host.scope in str(volume["Labels"])
+    )
     files = {path: path.read_bytes() for path in sorted(host.state_dir.rglob("*")) if path.is_file()}
     return [(one["Id"], one["Name"], one["State"]["StartedAt"], one["HostConfig"]) for one in shown], volumes, files
 

@@ -98,7 +98,9 @@ def test_drift_is_noticed_and_mended(
     assert host.run(project["name"], "cat", "/home/agent/marker").strip() == "kept"
 
 
-def test_a_container_without_limits_that_was_limited_by_hand_gets_them_lifted(host: TestHost, namespace: Namespace) -> None:
+def test_a_container_without_limits_that_was_limited_by_hand_gets_them_lifted(
+    host: TestHost, namespace: Namespace
+) -> None:
     """The engine cannot lift a memory limit as the container runs, so this one takes a new container."""
     project = {"name": namespace.project()}
     host.provision(project)
@@ -117,7 +119,9 @@ def test_a_cpu_quota_set_by_hand_is_taken_away(host: TestHost, namespace: Namesp
     assert host.container(project["name"])["HostConfig"]["NanoCpus"] == 10**9
 
 
-def test_a_container_made_anew_by_hand_with_our_labels_is_compared_as_it_is(host: TestHost, namespace: Namespace) -> None:
+def test_a_container_made_anew_by_hand_with_our_labels_is_compared_as_it_is(
+    host: TestHost, namespace: Namespace
+) -> None:
     project = {"name": namespace.project(), "ports": [{"host": 28482, "container": 80}]}
     host.provision(project)
     shown = host.container(project["name"])
@@ -166,17 +170,28 @@ def full_definition(namespace: Namespace, folder: Path) -> dict[str, Any]:
     return {
         "name": namespace.project(),
         "workspaces": [{"path": str(folder), "name": "src"}],
-        "mounts": [{"type": "tmpfs", "target": "/scratch"}, {"source": str(folder), "target": "/ro", "read_only": True}],
+        "mounts": [
+            {"type": "tmpfs", "target": "/scratch"},
+            {"source": str(folder), "target": "/ro", "read_only": True},
+        ],
         "ports": [{"host": 28483, "container": 80}, {"host": 28484, "container": 53, "protocol": "udp"}],
         "env": {"A": "1", "EMPTY": ""},
         "timezone": "UTC",
         "healthcheck": {"interval": 45, "disk_limit": 95},
-        "resources": {"cpus": 0.5, "memory": "128m", "pids": 99, "nofile": {"soft": 99, "hard": 100}, "shm_size": "32m"},
+        "resources": {
+            "cpus": 0.5,
+            "memory": "128m",
+            "pids": 99,
+            "nofile": {"soft": 99, "hard": 100},
+            "shm_size": "32m",
+        },
     }
 
 
 class TestWhatIsNotOurs:
-    def test_a_container_of_our_name_that_berth_did_not_make_is_an_error(self, host: TestHost, namespace: Namespace) -> None:
+    def test_a_container_of_our_name_that_berth_did_not_make_is_an_error(
+        self, host: TestHost, namespace: Namespace
+    ) -> None:
         made = host.api.create_container(host.image, name=namespace.container(), entrypoint=["sleep", "99"])
         result = host.provision({"name": namespace.project()}).only
         assert "Berth did not make" in result["error"]

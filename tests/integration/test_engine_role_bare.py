@@ -31,7 +31,6 @@ HOST_CERTIFICATES = Path("/usr/local/share/ca-certificates")
 MIRRORS = {
     "bookworm": "http://deb.debian.org/debian",
     "trixie": "http://deb.debian.org/debian",
-    "noble": "http://archive.ubuntu.com/ubuntu",
 }
 # All that --privileged gives but SYS_RESOURCE, which a container of a container may not have.
 CAPABILITIES = (
@@ -43,12 +42,14 @@ PREPARE = """
 set -e
 mount -o remount,rw /proc/sys || true
 mount -o remount,rw /sys || true
-printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d
-chmod +x /usr/sbin/policy-rc.d
 apt-get update -qq
 apt-get install -y -qq --no-install-recommends python3 make ca-certificates
 update-ca-certificates
 """
+IS_ENABLED = "systemctl is-enabled docker"
+HAS_LOG = "grep 'API listen on /var/run/docker.sock' /var/log/dockerd.log"
+STOP = "kill $(cat /var/run/docker.pid); while [ -e /var/run/docker.pid ]; do sleep 0.2; done"
+STOP_BY_SYSTEMD = "systemctl stop docker.socket docker"
 PLAY = """
 - hosts: all
   gather_facts: false
@@ -72,6 +73,7 @@ class Machine:
 
     api: Any
     id: str
+    has_systemd: bool
 
     def run(self, command: str) -> Done:
         environment = {"PIP_CERT": "/etc/ssl/certs/ca-certificates.crt", "DEBIAN_FRONTEND": "noninteractive"}
@@ -100,13 +102,19 @@ class Machine:
         self.api.put_archive(self.id, folder, archive.getvalue())
 
 
-@pytest.fixture(scope="module", params=sorted(MIRRORS))
+AWAIT_SYSTEMD = "until systemctl is-system-running 2>/dev/null | grep -qE 'running|degraded'; do sleep 1; done"
+SYSTEMD = "apt-get update -qq && apt-get install -y -qq systemd-sysv dbus && exec /sbin/init"
+
+
+@pytest.fixture(scope="module", params=["bookworm", "bookworm with systemd", "trixie"])
 def machine(request: pytest.FixtureRequest, api: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """A fresh machine with root, Python, make and this checkout, set up; it has no engine."""
-    image = bare_image(api, request.param, tmp_path_factory.mktemp("root"))
+    suite, _, systemd = request.param.partition(" ")
+    image = bare_image(api, suite, tmp_path_factory.mktemp("root"))
     container = api.create_container(
         image,
-        ["sleep", "infinity"],
+        ["bash", "-c", SYSTEMD if systemd else "exec sleep infinity"],
+        environment={"DEBIAN_FRONTEND": "noninteractive"},
         hostname="bare",
         volumes=["/var/lib/docker"],
         host_config={
@@ -116,12 +124,17 @@ def machine(request: pytest.FixtureRequest, api: Any, tmp_path_factory: pytest.T
             "ReadonlyPaths": [],
             "CgroupnsMode": "host",
             "Binds": ["/sys/fs/cgroup:/sys/fs/cgroup:rw"],
-            "Init": True,
+            "Init": not systemd,
+            "Tmpfs": {"/run": "", "/run/lock": ""},
         },
     )
-    machine = Machine(api, container["Id"])
+    machine = Machine(api, container["Id"], bool(systemd))
     try:
         api.start(machine.id)
+        if systemd:
+            machine.must_run(
+                "until systemctl is-system-running 2>/dev/null | grep -E 'running|degraded'; do sleep 1; done"
+            )
         machine.must_run(f"mkdir -p {HOST_CERTIFICATES} /berth")
         machine.put(
             "/usr/local/share/ca-certificates", {p.name: p.read_bytes() for p in HOST_CERTIFICATES.glob("*.crt")}
@@ -166,13 +179,13 @@ def test_a_machine_without_an_engine_gets_one(machine: Machine) -> None:
     planned = machine.role("--check")
     assert planned.rc == 0, planned.output
     assert "Would install a Docker engine" in planned.output
-    assert "Would start the Docker engine." in planned.output
+    assert "Would start the Docker engine" in planned.output
     assert "Would install the Docker SDK for Python" in planned.output
     assert machine.run("command -v dockerd").rc != 0
 
     installed = machine.role()
     assert installed.rc == 0, installed.output
-    assert "API listen on /var/run/docker.sock" in machine.must_run("cat /var/log/dockerd.log")
+    assert machine.must_run(IS_ENABLED if machine.has_systemd else HAS_LOG)
     machine.must_run("docker version && /usr/bin/python3 -c 'import docker; docker.from_env().ping()'")
 
     again = machine.role()
@@ -181,13 +194,13 @@ def test_a_machine_without_an_engine_gets_one(machine: Machine) -> None:
 
 def test_an_engine_that_was_stopped_is_started_and_a_broken_one_explained(machine: Machine) -> None:
     assert machine.role().rc == 0
-    machine.must_run("kill $(cat /var/run/docker.pid); while [ -e /var/run/docker.pid ]; do sleep 0.2; done")
+    machine.must_run(STOP_BY_SYSTEMD if machine.has_systemd else STOP)
 
     machine.must_run("""echo '{"nonsense": 1}' > /etc/docker/daemon.json""")
     broken = machine.role()
     assert broken.rc != 0
     assert re.search(r"did not come up.*The end of its log.*nonsense", broken.output, re.DOTALL), broken.output
 
-    machine.must_run("rm /etc/docker/daemon.json")
+    machine.must_run("rm /etc/docker/daemon.json; systemctl reset-failed docker 2>/dev/null || true")
     mended = machine.role()
     assert (mended.rc, mended.changed) == (0, 1), mended.output

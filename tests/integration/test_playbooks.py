@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from engine_names import Namespace
+
 from playbooks import Run, run_playbook
 
 PROVISION = "berth.projects.provision"
@@ -134,7 +135,9 @@ class TestOneWrongHostOfTwo:
         assert run.rc != 0
         three = namespace.project("three")
         assert f"host bad, project {three}: berth_projects[0].ports[0].host: must be from 1 to 65535" in run.messages
-        assert f"host bad, project {three}: berth_projects[0].evn: is not a known key; did you mean env?" in run.messages
+        assert (
+            f"host bad, project {three}: berth_projects[0].evn: is not a known key; did you mean env?" in run.messages
+        )
         assert not [one for one in api.containers(all=True) if namespace.prefix in one["Names"][0]]
 
     def test_stops_the_run(

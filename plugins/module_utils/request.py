@@ -1,0 +1,58 @@
+# Copyright (c) 2026, The Berth maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a module run is asked for: its parameters, with the control node's payload opened."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
+from ansible_collections.berth.projects.plugins.module_utils.definition import Definition, definition_from
+from ansible_collections.berth.projects.plugins.module_utils.plan import Policy
+from ansible_collections.berth.projects.plugins.module_utils.records import default_state_dir
+
+
+@dataclass(frozen=True)
+class Request:
+    """One run.
+
+    Args:
+        definitions: The projects to work on.
+        declared: The names of all projects of the host, also of those that this run does not work on.
+        base_image: What the base image must be made from, ``{digest, base, suite, ca}``, or None.
+        report_needs: Return what the host lacks, instead of failing.
+    """
+
+    definitions: tuple[Definition, ...]
+    declared: frozenset[str]
+    site: Site
+    policy: Policy
+    parallel: int
+    prune: bool = False
+    report_needs: bool = False
+    base_image: Mapping[str, Any] | None = None
+
+    @property
+    def names(self) -> list[str]:
+        return [definition.name for definition in self.definitions]
+
+
+def request_from(params: Mapping[str, Any]) -> Request:
+    """Read the parameters of module ``container`` or ``info``."""
+    payload = json.loads(params["payload"])
+    state_dir = (params["state_dir"] or default_state_dir()).rstrip("/")
+    return Request(
+        definitions=tuple(definition_from(entry) for entry in payload["projects"]),
+        declared=frozenset(payload["declared"]),
+        site=Site(state_dir, params["scope"]),
+        policy=Policy(force=params.get("when_busy") == "force", only_state=params.get("only_state", False)),
+        parallel=params["parallel"],
+        prune=params.get("prune", False),
+        report_needs=params.get("report_needs", False),
+        base_image=payload.get("base_image"),
+    )

@@ -1,0 +1,365 @@
+# Copyright (c) 2026, The Berth maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is read of an engine and its host, with how many calls, and what follows."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.berth.projects.plugins.module_utils import survey as survey_module
+from ansible_collections.berth.projects.plugins.module_utils import users as users_module
+from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
+from ansible_collections.berth.projects.plugins.module_utils.definition import Definition, User
+from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
+from ansible_collections.berth.projects.plugins.module_utils.info import age
+from ansible_collections.berth.projects.plugins.module_utils.names import aside_name
+from ansible_collections.berth.projects.plugins.module_utils.observe import agent_of
+from ansible_collections.berth.projects.plugins.module_utils.records import Record, Records
+from ansible_collections.berth.projects.plugins.module_utils.request import request_from
+from ansible_collections.berth.projects.plugins.module_utils.survey import Survey, survey
+from ansible_collections.berth.projects.plugins.module_utils.users import settle_user
+from ansible_collections.berth.projects.plugins.module_utils.world import View
+from ansible_collections.berth.projects.tests.unit.builders import (
+    IMAGE,
+    IMAGE_ENV,
+    container_of,
+    definition,
+    image,
+    of_unknown_scheme,
+)
+
+OLD_ID = "01d" + "0" * 61
+
+
+class FakeEngine:
+    """Answers from memory, and counts how often it is asked."""
+
+    def __init__(self, *containers: dict[str, Any], processes: tuple[str, ...] = ()) -> None:
+        self._containers = containers
+        self._processes = processes
+        self.asked: Counter[str] = Counter()
+
+    def containers(self) -> list[dict[str, Any]]:
+        self.asked["containers"] += 1
+        return [
+            {
+                "Id": entry["Id"],
+                "Names": [entry["Name"]],
+                "State": entry["State"]["Status"],
+                "ImageID": entry["Image"],
+                "Created": 1700000000,
+                "Labels": entry["Config"]["Labels"],
+            }
+            for entry in self._containers
+        ]
+
+    def images(self) -> list[dict[str, Any]]:
+        self.asked["images"] += 1
+        return [image()]
+
+    def container(self, name_or_id: str) -> dict[str, Any] | None:
+        self.asked["container"] += 1
+        return next((entry for entry in self._containers if entry["Id"] == name_or_id), None)
+
+    def image(self, reference: str) -> dict[str, Any] | None:
+        self.asked["image"] += 1
+        return {"Config": {"Env": list(IMAGE_ENV)}}
+
+    def info(self) -> dict[str, Any]:
+        self.asked["info"] += 1
+        return {"NCPU": 2, "MemTotal": 4 * 1024**3, "DockerRootDir": "/var/lib/docker"}
+
+    def processes(self, container_id: str) -> list[str]:
+        self.asked["processes"] += 1
+        return list(self._processes)
+
+
+@pytest.fixture
+def state_dir(tmp_path: Path) -> str:
+    with Records(str(tmp_path)).locked(0):
+        pass
+    return str(tmp_path)
+
+
+def look(engine: FakeEngine | None, state_dir: str, *projects: dict[str, Any], **params: Any) -> Survey:
+    written = [{"image": IMAGE, "user": {"uid": 1000}, **project} for project in projects]
+    payload = {"projects": written, "declared": [project["name"] for project in projects]}
+    request = request_from(
+        {"payload": json.dumps(payload), "scope": "default", "state_dir": state_dir, "parallel": 4, **params}
+    )
+    return survey(engine, request, Records(state_dir))  # type: ignore[arg-type]
+
+
+def made(state_dir: str, wanted: Definition, name: str | None = None, **changes: Any) -> dict[str, Any]:
+    container = container_of(wanted, Site(state_dir, "default"), **changes)
+    return {**container, "Name": f"/{name}"} if name else container
+
+
+def actions(found: Survey) -> dict[str, str]:
+    return {plan.project: plan.action for plan in found.plans}
+
+
+# Calls
+
+
+@pytest.mark.parametrize("count", [1, 5, 20])
+def test_an_unchanged_host_is_read_with_two_lists_and_an_inspect_each(state_dir: str, count: int) -> None:
+    names = [f"p{number}" for number in range(count)]
+    containers = [made(state_dir, definition(name=name), container_id=f"{name}{'0' * 60}") for name in names]
+    engine = FakeEngine(*containers)
+    found = look(engine, state_dir, *({"name": name} for name in names))
+    assert set(actions(found).values()) == {"none"}
+    assert engine.asked == {"containers": 1, "images": 1, "container": count}
+
+
+def test_the_image_is_asked_for_only_where_the_scheme_is_unknown(state_dir: str) -> None:
+    container = of_unknown_scheme(made(state_dir, definition()))
+    engine = FakeEngine({key: value for key, value in container.items() if key != "ImageEnv"})
+    assert actions(look(engine, state_dir, {"name": "web"})) == {"web": "none"}
+    assert engine.asked["image"] == 1
+
+
+def test_the_reasons_of_a_changed_variable_do_not_name_the_images_variables(state_dir: str) -> None:
+    engine = FakeEngine(made(state_dir, definition(env={"A": "old", "B": "same"})))
+    (plan,) = look(engine, state_dir, {"name": "web", "env": {"A": "new", "B": "same"}}).plans
+    assert [(reason.aspect, sorted(reason.before)) for reason in plan.reasons] == [("env", ["A"])]
+
+
+def test_processes_are_asked_for_only_where_something_would_be_cut(state_dir: str) -> None:
+    container = made(state_dir, definition())
+    idle = FakeEngine(container)
+    look(idle, state_dir, {"name": "web", "restart": "no"})
+    assert idle.asked["processes"] == 0
+    busy = FakeEngine(container, processes=("claude",))
+    found = look(busy, state_dir, {"name": "web", "env": {"A": "b"}})
+    assert (actions(found), busy.asked["processes"]) == ({"web": "none"}, 1)
+    assert "claude" in found.plans[0].warnings[0]
+    forced = FakeEngine(container, processes=("claude",))
+    assert actions(look(forced, state_dir, {"name": "web", "env": {"A": "b"}}, when_busy="force")) == {"web": "replace"}
+    assert forced.asked["processes"] == 0
+
+
+def test_without_an_engine_everything_is_still_to_be_made(state_dir: str) -> None:
+    found = look(None, state_dir, {"name": "web", "image": "tool:1"}, {"name": "old", "state": "absent"})
+    assert actions(found) == {"web": "create", "old": "none"}
+
+
+# Which container is the project's
+
+
+def test_a_renamed_container_is_found_by_its_record(state_dir: str) -> None:
+    container = made(state_dir, definition(), name="mine")
+    Records(state_dir).write("web", Record(container["Id"], 1000, 1000))
+    found = look(FakeEngine(container), state_dir, {"name": "web"})
+    assert [str(step) for step in found.plans[0].steps] == ["rename berth-web"]
+
+
+def test_a_renamed_container_without_a_record_is_not_taken(state_dir: str) -> None:
+    found = look(FakeEngine(made(state_dir, definition(), name="mine")), state_dir, {"name": "web"})
+    assert actions(found) == {"web": "create"}
+
+
+def test_a_record_of_another_projects_container_does_not_count(state_dir: str) -> None:
+    container = made(state_dir, definition(name="api"), name="mine")
+    Records(state_dir).write("web", Record(container["Id"], 1000, 1000))
+    assert actions(look(FakeEngine(container), state_dir, {"name": "web"})) == {"web": "create"}
+
+
+def test_a_container_that_went_away_between_list_and_inspect_is_made_anew(state_dir: str) -> None:
+    engine = FakeEngine(made(state_dir, definition()))
+    engine.container = lambda name_or_id: None  # type: ignore[method-assign]
+    assert actions(look(engine, state_dir, {"name": "web"})) == {"web": "create"}
+
+
+@pytest.mark.parametrize(("status", "action"), [("created", "start"), ("exited", "start"), ("running", "none")])
+def test_after_an_interrupted_replace_the_one_before_is_known(state_dir: str, status: str, action: str) -> None:
+    old = made(state_dir, definition(), name=aside_name("web", OLD_ID), container_id=OLD_ID, status="exited")
+    new = made(state_dir, definition(env={"A": "b"}), status=status)
+    Records(state_dir).write("web", Record(OLD_ID, 1000, 1000))
+    found = look(FakeEngine(old, new), state_dir, {"name": "web", "env": {"A": "b"}})
+    assert found.views["web"].previous_id == OLD_ID
+    assert actions(found) == {"web": action}
+
+
+def test_a_container_that_waits_aside_alone_comes_back(state_dir: str) -> None:
+    old = made(state_dir, definition(), name=aside_name("web", OLD_ID), container_id=OLD_ID, status="exited")
+    Records(state_dir).write("web", Record(OLD_ID, 1000, 1000))
+    found = look(FakeEngine(old), state_dir, {"name": "web"})
+    assert [str(step) for step in found.plans[0].steps] == ["rename berth-web", "start"]
+
+
+def test_a_foreign_container_of_our_name_is_not_even_inspected(state_dir: str) -> None:
+    container = made(state_dir, definition())
+    container["Config"]["Labels"] = {}
+    engine = FakeEngine(container)
+    found = look(engine, state_dir, {"name": "web"})
+    assert found.plans[0].error is not None and engine.asked["container"] == 0
+
+
+# Prune
+
+
+@pytest.mark.parametrize(("prune", "expected"), [(False, {"web": "none"}), (True, {"web": "none", "old": "remove"})])
+def test_what_is_not_declared_is_removed_only_with_prune(state_dir: str, prune: bool, expected: Any) -> None:
+    containers = [
+        made(state_dir, definition()),
+        made(state_dir, definition(name="old"), container_id="b" * 64),
+        made(state_dir, definition(name="kept"), name=aside_name("kept", "d" * 64), container_id="d" * 64),
+        made(state_dir, definition(name="lost"), name="stray", container_id="e" * 64),
+    ]
+    found = look(FakeEngine(*containers), state_dir, {"name": "web"}, prune=prune)
+    assert actions(found) == expected
+    assert sorted(orphan.kind for orphan in found.orphans) == ["kept", "stray", "undeclared"]
+
+
+# Before anything is changed
+
+
+def test_missing_folders_stop_the_host_and_are_all_named(state_dir: str) -> None:
+    engine = FakeEngine()
+    with pytest.raises(BerthError) as error:
+        look(
+            engine,
+            state_dir,
+            {"name": "web", "workspaces": [{"path": "/nowhere/a"}, {"path": state_dir}]},
+            {"name": "api", "mounts": [{"source": "/nowhere/b", "target": "/b"}]},
+            {"name": "old", "state": "absent", "workspaces": [{"path": "/nowhere/c"}]},
+        )
+    assert "project web: /nowhere/a; project api: /nowhere/b. Nothing was changed" in error.value.msg
+    assert state_dir not in error.value.msg and "/nowhere/c" not in error.value.msg
+    assert not engine.asked
+
+
+@pytest.mark.parametrize("limits", [{"cpus": 3}, {"memory": "5g"}])
+def test_what_the_host_cannot_give_fails_that_project_alone(state_dir: str, limits: dict[str, Any]) -> None:
+    found = look(FakeEngine(), state_dir, {"name": "web", "resources": limits}, {"name": "api"})
+    assert [(plan.project, plan.error is None, plan.action) for plan in found.plans] == [
+        ("web", False, "none"),
+        ("api", True, "create"),
+    ]
+
+
+def test_the_base_image_is_a_need_where_somebody_is_going_to_build_it(
+    state_dir: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(survey_module, "base_image_is_current", lambda *args: False)
+    payload = {
+        "projects": [{"name": "web", "image": IMAGE, "user": {"uid": 1}}],
+        "declared": ["web"],
+        "base_image": {"digest": "x", "base": "auto", "suite": "trixie", "ca": True},
+    }
+    params = {"payload": json.dumps(payload), "scope": "default", "state_dir": state_dir, "parallel": 1}
+    found = survey(FakeEngine(), request_from({**params, "report_needs": True}), Records(state_dir))  # type: ignore[arg-type]
+    assert (found.needs, actions(found)) == (["image"], {"web": "create"})
+
+
+# Whose ids the agent has
+
+
+@pytest.mark.parametrize(
+    ("declared", "recorded", "container", "user"),
+    [
+        ({"uid": 5, "gid": 6}, Record("x", 7, 8), True, User(5, 6)),
+        (None, Record("x", 7, 8), True, User(7, 8)),
+        (None, Record(), True, User(9, 10)),
+        (None, Record(), False, User(1000, 1000)),
+    ],
+)
+def test_declared_ids_come_before_recorded_ones_and_those_before_the_containers(
+    declared: Any, recorded: Record, container: bool, user: User
+) -> None:
+    view = View(container=container_of(definition(user={"uid": 9, "gid": 10})) if container else None, record=recorded)
+    assert settle_user(Definition("web", IMAGE, user=User(**declared) if declared else None), view) == (user, None)
+
+
+@pytest.mark.parametrize(
+    ("owner", "user", "warns"),
+    [((1234, 1235), (1234, 1235), False), ((0, 0), (1000, 1000), True), ((1234, 0), (1234, 1000), True)],
+)
+def test_else_the_owner_of_the_first_workspace_never_root(
+    monkeypatch: pytest.MonkeyPatch, owner: tuple[int, int], user: tuple[int, int], warns: bool
+) -> None:
+    monkeypatch.setattr(users_module, "folder_owner", lambda definition: User(*owner))
+    wanted = Definition("web", IMAGE, workspaces=definition(workspaces=[{"path": "/srv/a"}]).workspaces)
+    found, warning = settle_user(wanted, View())
+    assert found == User(*user)
+    assert bool(warning) is warns
+    assert not warns or ("/srv/a belongs to root" in str(warning) and "set user" in str(warning))
+
+
+def test_the_owner_is_read_from_the_host(state_dir: str, tmp_path: Path) -> None:
+    written = {"name": "web", "user": None, "workspaces": [{"path": str(tmp_path), "name": "x"}]}
+    settled = look(None, state_dir, written).definitions["web"]
+    assert settled.user == User(os.getuid() or 1000, os.getgid() or 1000)
+
+
+# Agents
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "claude",
+        "claude -p do-it",
+        "claude --dangerously-skip-permissions",
+        "/usr/local/bin/claude --continue",
+        "node /usr/local/bin/claude",
+        "/bin/sh /usr/local/bin/claude -p hello",
+        pytest.param(
+            "node --no-warnings --enable-source-maps /usr/local/bin/claude",
+            marks=pytest.mark.xfail(strict=True, reason="options of the interpreter hide the script"),
+        ),
+    ],
+)
+def test_an_agent_is_known_by_its_command(line: str) -> None:
+    assert agent_of(line) == "claude"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "bash",
+        "claude --version",
+        "claude -v",
+        "/usr/local/bin/claude --help",
+        "node /usr/local/bin/claude --version",
+        "tail -f claude",
+        "python3 -m http.server",
+        "claudette",
+        "vi /workspace/x/claude.md",
+    ],
+)
+def test_what_is_no_agents_work_is_none(line: str) -> None:
+    assert agent_of(line) is None
+
+
+# Age
+
+
+@pytest.mark.parametrize(
+    ("ago", "text"),
+    [
+        (timedelta(), "0 s"),
+        (timedelta(seconds=59), "59 s"),
+        (timedelta(seconds=60), "1 min"),
+        (timedelta(minutes=59, seconds=59), "59 min"),
+        (timedelta(hours=1), "1 h"),
+        (timedelta(hours=23, minutes=59), "23 h"),
+        (timedelta(days=1), "1 d"),
+        (timedelta(days=400), "400 d"),
+        (timedelta(seconds=-5), "0 s"),
+    ],
+)
+@pytest.mark.parametrize("fraction", ["", ".1", ".123456789"])
+def test_an_age_is_told_in_its_largest_unit(ago: timedelta, text: str, fraction: str) -> None:
+    created = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
+    assert age(f"2026-01-02T03:04:05{fraction}Z", created + ago) == text

@@ -1,13 +1,16 @@
 # Copyright (c) 2026, The Berth maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Remove one project with everything that it keeps on this machine's engine: python3 tools/demo_clean.py NAME"""
+"""Remove one project with everything that it keeps on this machine: python3 tools/demo_clean.py NAME"""
 
 from __future__ import annotations
 
+import shutil
 import sys
+from pathlib import Path
 
 import docker
+from ansible_collections.berth.projects.plugins.module_utils.records import default_state_dir
 
 
 def main(project: str) -> None:
@@ -25,6 +28,9 @@ def main(project: str) -> None:
         for tag in image["RepoTags"] or []:
             print(f"demo: removing the snapshot {tag}")
             engine.remove_image(tag)
+    state = Path(default_state_dir())
+    shutil.rmtree(state / "projects" / project, ignore_errors=True)
+    (state / "records" / f"{project}.json").unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

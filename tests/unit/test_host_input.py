@@ -71,6 +71,21 @@ def test_a_variable_without_content_is_as_if_it_were_not_there(name: str, value:
     assert of({"name": "web"}, **{name: value}).definitions == of({"name": "web"}).definitions
 
 
+@pytest.mark.parametrize(
+    ("variables", "fine"),
+    [
+        ({"berth_prune": "true"}, True),
+        ({"berth_prune": "no"}, True),
+        ({"berth_prune": "perhaps"}, False),
+        ({"berth_parallel": "4"}, True),
+        ({"berth_parallel": "0"}, False),
+        ({"berth_parallel": "many"}, False),
+    ],
+)
+def test_what_the_command_line_gives_as_text_is_read_as_what_it_spells(variables: Any, fine: bool) -> None:
+    assert (of({"name": "web"}, **variables).problems == ()) is fine
+
+
 # Messages
 
 

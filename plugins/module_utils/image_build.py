@@ -39,6 +39,7 @@ _SENTENCES = {
     "none": "{image} is current",
     "tag": "name {image} {latest}",
     "build": "build {image} from {base}; this takes some minutes",
+    "rebuild": "get {base} again, then build on it without the cache; this takes some minutes",
     "pull": "pull {base}, then build on it; this takes some minutes",
     "debootstrap": "make {base} with debootstrap, then build on it; this takes some minutes",
     "auto": "pull {base}, or make the like with debootstrap, then build on it; this takes some minutes",
@@ -50,10 +51,10 @@ class ImagePlan:
     """What is to be done for a current base image.
 
     Args:
-        action: ``none``, ``tag`` (there, but not ``latest``), ``build``; or, when the base itself is still to be got,
-            ``pull``, ``debootstrap`` or ``auto`` (pull, and if that fails debootstrap).
+        action: ``none``, ``tag`` (there, but not ``latest``), ``build``, ``rebuild`` (on request, on a fresh base);
+            or, when the base itself is still to be got, ``pull``, ``debootstrap`` or ``auto`` (pull, and if that fails debootstrap).
         base: What the image is made from.
-        image: ``berth-base:<hash>``; None while the base has no id.
+        image: ``berth-base:<hash>``; None while the base is still to be got.
         image_id: The id of the current image, when the action is ``none`` or ``tag``.
     """
 
@@ -83,9 +84,11 @@ def plan_image(
     found = resolve_base(base, suite, images)
     if found.id is None:
         return ImagePlan(found.kind, found)
+    if rebuild:
+        return ImagePlan("rebuild", found)
     image = content_tag(recipe_digest, found.id, ca_digest)
     image_id = image_id_of(image, images)
-    if image_id is None or rebuild:
+    if image_id is None:
         return ImagePlan("build", found, image)
     is_latest = image_id_of(LATEST, images) == image_id
     return ImagePlan("none" if is_latest else "tag", found, image, image_id)

@@ -74,7 +74,7 @@ RETURN = r"""
 action:
   description:
     - What was done, or would be in check mode, or is to be done after V(step=plan).
-    - V(none), V(tag), V(build), or V(pull), V(debootstrap) or V(auto) when the base is still to be got.
+    - V(none), V(tag), V(build), V(rebuild), or V(pull), V(debootstrap) or V(auto) when the base is still to be got.
   returned: success
   type: str
   sample: build

@@ -51,6 +51,20 @@ def engine() -> Engine:
 
 
 @pytest.fixture
+def no_leftovers(engine: Engine) -> Iterator[None]:
+    """Removes the layers that a failed build keeps for the next try."""
+
+    def unnamed() -> set[str]:
+        mine = engine.api.images(filters={"dangling": True, "label": "berth.contract=1"})
+        return {image["Id"] for image in mine}
+
+    before = unnamed()
+    yield
+    for image_id in unnamed() - before:
+        engine.api.remove_image(image_id)
+
+
+@pytest.fixture
 def tiny(engine: Engine) -> Base:
     reference = build_tiny_image(engine.api)
     found = engine.image(reference)
@@ -59,7 +73,7 @@ def tiny(engine: Engine) -> Base:
 
 
 def test_a_base_without_apt_is_refused_with_the_end_of_the_build_and_no_name_is_moved(
-    engine: Engine, tiny: Base
+    engine: Engine, tiny: Base, no_leftovers: None
 ) -> None:
     before = tags(engine), latest(engine)
     with pytest.raises(BerthError, match="Berth needs a Debian or Ubuntu base"):

@@ -87,11 +87,14 @@ def test_an_image_that_is_there_but_not_latest_is_only_named_again() -> None:
     assert plan([DEBIAN, image("b", BUILT), image("o", "berth-base:latest")]) == "tag"
 
 
-@pytest.mark.parametrize(
-    "changes", [{"recipe_digest": "other"}, {"ca_digest": ""}, {"base": "debootstrap:trixie"}, {"rebuild": True}]
-)
-def test_a_change_of_anything_that_goes_in_or_a_request_builds(changes: dict[str, Any]) -> None:
+@pytest.mark.parametrize("changes", [{"recipe_digest": "other"}, {"ca_digest": ""}, {"base": "debootstrap:trixie"}])
+def test_a_change_of_anything_that_goes_in_builds(changes: dict[str, Any]) -> None:
     assert plan([DEBIAN, ROOTFS, image("b", BUILT, "berth-base:latest")], **changes) == "build"
+
+
+def test_a_request_rebuilds_what_is_current_but_gets_a_base_that_is_not_there_just_once() -> None:
+    assert plan([DEBIAN, image("b", BUILT, "berth-base:latest")], rebuild=True) == "rebuild"
+    assert plan([], rebuild=True) == "auto"
 
 
 def test_a_newer_base_under_the_same_reference_builds() -> None:

@@ -52,7 +52,8 @@ class ImagePlan:
 
     Args:
         action: ``none``, ``tag`` (there, but not ``latest``), ``build``, ``rebuild`` (on request, on a fresh base);
-            or, when the base itself is still to be got, ``pull``, ``debootstrap`` or ``auto`` (pull, and if that fails debootstrap).
+            or, when the base itself is still to be got, ``pull``, ``debootstrap``
+            or ``auto`` (pull, else debootstrap).
         base: What the image is made from.
         image: ``berth-base:<hash>``; None while the base is still to be got.
         image_id: The id of the current image, when the action is ``none`` or ``tag``.

@@ -47,8 +47,13 @@ class ActionModule(ActionBase):
             "projects": sum(len(entry.definitions) for entry in inputs),
         }
 
-    @staticmethod
-    def _variables(host: str, task_vars: dict[str, Any]) -> dict[str, Any]:
-        """A host's variables, resolved as that host sees them; what the play itself sets counts for every host."""
-        source = task_vars if host == task_vars["inventory_hostname"] else task_vars["hostvars"][host]
-        return {name: source[name] for name in VARIABLES if name in source}
+    def _variables(self, host: str, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """A host's variables, resolved as that host sees them.
+
+        What the play itself sets is known for the current host only. The others check that by themselves, in the task
+        that does their work.
+        """
+        if host != task_vars["inventory_hostname"]:
+            source = task_vars["hostvars"][host]
+            return {name: source[name] for name in VARIABLES if name in source}
+        return {name: self._templar.template(task_vars[name]) for name in VARIABLES if name in task_vars}

@@ -19,6 +19,7 @@ from typing import Any, Callable
 
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
 from ansible_collections.berth.projects.plugins.module_utils.fingerprint import Values, short_hash
+from ansible_collections.berth.projects.plugins.module_utils.steps import Step
 
 Body = Mapping[str, Any]
 Container = Mapping[str, Any]
@@ -45,23 +46,21 @@ class Aspect:
 
     Args:
         name: As in the definition table and in the label ``berth.fingerprint.<name>``.
-        applied_by: ``replace`` (a new container), ``update`` (``POST /containers/{id}/update``) or ``network``.
         wanted: The values that the definition asks for.
         actual: The values that a real container has, given those that are wanted.
         create: This aspect's share of the create body. ``Env`` is a map here.
-        update: For ``update``: the body that brings the values about.
-        live: For ``update``: whether the engine can go from one set of values to the other as the container runs.
-        checked: For ``replace``: compare with the real container even where the fingerprint fits.
+        live_step: The step that changes the values as the container runs; None where only a new container can.
+        is_live: Whether that step can go from the one set of values to the other.
+        checked: Compare with the real container even where the fingerprint fits.
         private: Show values as hashes only.
     """
 
     name: str
-    applied_by: str
     wanted: Callable[[Definition, Site], Values]
     actual: Callable[[Container, Values], Values]
     create: Callable[[Definition, Site], Body]
-    update: Callable[[Values], Body] | None = None
-    live: Callable[[Values, Values], bool] = _always
+    live_step: Callable[[Values, Values], Step] | None = None
+    is_live: Callable[[Values, Values], bool] = _always
     checked: bool = False
     private: bool = False
 

@@ -22,22 +22,21 @@ from ansible_collections.berth.projects.plugins.module_utils.names import (
 )
 
 ASPECTS: tuple[Aspect, ...] = (
-    Aspect("image", "replace", mounted.wanted_image, mounted.actual_image, mounted.create_image),
-    Aspect("mounts", "replace", mounted.wanted_mounts, mounted.actual_mounts, mounted.create_mounts, checked=True),
-    Aspect("ports", "replace", mounted.wanted_ports, mounted.actual_ports, mounted.create_ports, checked=True),
-    Aspect("env", "replace", process.wanted_env, process.actual_env, process.create_env, private=True),
-    Aspect("identity", "replace", process.wanted_identity, process.actual_identity, process.create_identity),
+    Aspect("image", mounted.wanted_image, mounted.actual_image, mounted.create_image),
+    Aspect("mounts", mounted.wanted_mounts, mounted.actual_mounts, mounted.create_mounts, checked=True),
+    Aspect("ports", mounted.wanted_ports, mounted.actual_ports, mounted.create_ports, checked=True),
+    Aspect("env", process.wanted_env, process.actual_env, process.create_env, private=True),
+    Aspect("identity", process.wanted_identity, process.actual_identity, process.create_identity),
     Aspect(
         "resources",
-        "update",
         live.wanted_resources,
         live.actual_resources,
         live.create_resources,
-        live.update_resources,
+        live.change_resources,
         live.resources_are_live,
     ),
-    Aspect("restart", "update", live.wanted_restart, live.actual_restart, live.create_restart, live.update_restart),
-    Aspect("network", "network", live.wanted_network, live.actual_network, live.create_network),
+    Aspect("restart", live.wanted_restart, live.actual_restart, live.create_restart, live.change_restart),
+    Aspect("network", live.wanted_network, live.actual_network, live.create_network, live.change_network),
 )
 
 
@@ -46,7 +45,7 @@ def fingerprint_labels(definition: Definition, site: Site) -> dict[str, str]:
     labels = {
         FINGERPRINT + aspect.name: fingerprint(aspect.wanted(definition, site))
         for aspect in ASPECTS
-        if aspect.applied_by == "replace"
+        if aspect.live_step is None
     }
     return {FINGERPRINT_VERSION: VERSION, **labels}
 

@@ -11,6 +11,7 @@ from typing import Any
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Body, Container, Site
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
 from ansible_collections.berth.projects.plugins.module_utils.fingerprint import Values
+from ansible_collections.berth.projects.plugins.module_utils.steps import Step
 
 NETWORK = "bridge"
 
@@ -48,6 +49,10 @@ def update_resources(values: Values) -> Body:
     return body
 
 
+def change_resources(before: Values, after: Values) -> Step:
+    return Step("update", "resources", update_resources(after))
+
+
 def resources_are_live(before: Values, after: Values) -> bool:
     """The engine takes a limit of 0 as "no change" and refuses -1: a memory or CPU limit cannot be lifted live."""
     return not any(before[key] and not after[key] for key in ("nano_cpus", "cpu_quota", "memory"))
@@ -76,6 +81,10 @@ def update_restart(values: Values) -> Body:
     return {"RestartPolicy": {"Name": values["policy"]}}
 
 
+def change_restart(before: Values, after: Values) -> Step:
+    return Step("update", "restart", update_restart(after))
+
+
 def create_restart(definition: Definition, site: Site) -> Body:
     return {"HostConfig": update_restart(wanted_restart(definition, site))}
 
@@ -91,6 +100,10 @@ def actual_network(container: Container, wanted: Values) -> Values:
     """Networks that somebody connected besides are left alone: they take nothing away."""
     networks = container["NetworkSettings"].get("Networks") or {}
     return {name: "connected" if name in networks else None for name in wanted}
+
+
+def change_network(before: Values, after: Values) -> Step:
+    return Step("connect", next(name for name in after if before.get(name) != after[name]))
 
 
 def create_network(definition: Definition, site: Site) -> Body:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Body, Container, Site, environment_of
-from ansible_collections.berth.projects.plugins.module_utils.definition import Definition, Healthcheck
+from ansible_collections.berth.projects.plugins.module_utils.definition import Definition, Healthcheck, User
 from ansible_collections.berth.projects.plugins.module_utils.fingerprint import Values
 
 _SECOND = 1_000_000_000  # the engine counts in nanoseconds
@@ -87,15 +87,15 @@ _DEFAULT_SHM_SIZE = 64 * 1024**2
 
 def actual_identity(container: Container, wanted: Values) -> Values:
     config, host = container["Config"], container["HostConfig"]
-    env = environment_of(container)
+    env, user = environment_of(container), user_of(container)
     health = config.get("Healthcheck") or {}
     enabled = bool(health) and health.get("Test") != ["NONE"]
     nofile = [limit for limit in host.get("Ulimits") or [] if limit["Name"] == "nofile"]
     shm_size = host.get("ShmSize")
     values = {
         "hostname": config.get("Hostname"),
-        "uid": _number(env.get("BERTH_UID")),
-        "gid": _number(env.get("BERTH_GID")),
+        "uid": user.uid if user else None,
+        "gid": user.gid if user else None,
         "timezone": None if wanted["timezone"] is None and _is_from_image(container, "TZ") else env.get("TZ"),
         "nofile": f"{nofile[0]['Soft']}:{nofile[0]['Hard']}" if nofile else None,
         "shm_size": None if wanted.get("shm_size") is None and shm_size == _DEFAULT_SHM_SIZE else shm_size,
@@ -107,6 +107,13 @@ def actual_identity(container: Container, wanted: Values) -> Values:
             values[f"healthcheck.{key}"] = number if key == "retries" else number // _SECOND
         values["healthcheck.disk_limit"] = _number(env.get("BERTH_DISK_LIMIT"))
     return values
+
+
+def user_of(container: Container) -> User | None:
+    """The ids that a container was made with."""
+    env = environment_of(container)
+    uid, gid = _number(env.get("BERTH_UID")), _number(env.get("BERTH_GID"))
+    return User(uid, gid) if uid and gid else None
 
 
 def create_identity(definition: Definition, site: Site) -> Body:

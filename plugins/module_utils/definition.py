@@ -10,6 +10,7 @@ import posixpath
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from ipaddress import ip_address
 from typing import Any
 
 HOME = "/home/agent"
@@ -196,7 +197,8 @@ def _whole(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _port(entry: Mapping[str, Any]) -> Port:
-    return Port(**_whole(entry))
+    port = Port(**_whole(entry))
+    return replace(port, host_ip=str(ip_address(port.host_ip)))
 
 
 def _healthcheck(entry: Mapping[str, Any]) -> Healthcheck:

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+from ansible_collections.berth.projects.plugins.module_utils.aspects_mounted import actual_ports
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
 from ansible_collections.berth.projects.plugins.module_utils.records import Records
 from ansible_collections.berth.projects.plugins.module_utils.request import request_from
-from ansible_collections.berth.projects.plugins.module_utils.result import result_of
+from ansible_collections.berth.projects.plugins.module_utils.result import only_planned, result_of
 from ansible_collections.berth.projects.plugins.module_utils.survey import survey
 from ansible_collections.berth.projects.plugins.module_utils.world import View
 
@@ -26,7 +27,7 @@ def look(params: Mapping[str, Any]) -> dict[str, Any]:
     projects = []
     for plan in found.plans:
         view, definition = found.views[plan.project], found.definitions.get(plan.project)
-        entry = result_of(plan, view, definition, view.container_id, plan.warnings, plan.error)
+        entry = result_of(plan, view, definition, only_planned(plan, view))
         projects.append({**entry, "changed": False, "status": view.status, **_details(view, now)})
     return {"changed": False, "projects": projects, "orphans": [orphan.as_dict() for orphan in found.orphans]}
 
@@ -58,8 +59,6 @@ def age(created: str, now: datetime) -> str:
 
 
 def _ports(container: Mapping[str, Any]) -> list[str]:
-    return sorted(
-        f"{binding.get('HostIp') or '0.0.0.0'}:{binding['HostPort']}->{inside}"
-        for inside, bindings in (container["HostConfig"].get("PortBindings") or {}).items()
-        for binding in bindings or []
-    )
+    """As ``docker ps`` shows them: ``127.0.0.1:8080->8000/tcp``."""
+    keys = ((key.rpartition("/"), inside) for key, inside in actual_ports(container, {}).items())
+    return sorted(f"{outside}->{inside}/{protocol}" for (outside, _slash, protocol), inside in keys)

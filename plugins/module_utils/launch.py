@@ -12,6 +12,7 @@ from collections import deque
 
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
 from ansible_collections.berth.projects.plugins.module_utils.aspects import create_body
+from ansible_collections.berth.projects.plugins.module_utils.aspects_mounted import wanted_mounts
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
@@ -47,7 +48,7 @@ class Launcher:
             BerthError: The image does not fit, host state cannot be made, or the engine refused.
         """
         self._check_image(definition)
-        self._records.prepare(definition.name, self._site.host_state(definition.name))
+        self._records.prepare(self._site.host_state(definition.name))
         return self._engine.create(container_name(definition.name), create_body(definition, self._site))
 
     def start(self, project: str, container_id: str) -> list[str]:
@@ -91,7 +92,7 @@ class Launcher:
         config = image.get("Config") or {}
         if (config.get("Labels") or {}).get(CONTRACT) != CONTRACT_VERSION:
             raise BerthError(contract_missing(reference))
-        loose = sorted(set(config.get("Volumes") or {}) - _mounted_paths(definition))
+        loose = sorted(set(config.get("Volumes") or {}) - set(wanted_mounts(definition, self._site)))
         if loose:
             raise BerthError(
                 f"The image {reference} declares volumes that nothing is mounted on ({', '.join(loose)}): what is "
@@ -100,8 +101,3 @@ class Launcher:
         if not config.get("Volumes"):
             with self._lock:
                 self._fit.add(reference)
-
-
-def _mounted_paths(definition: Definition) -> set[str]:
-    targets = {workspace.target for workspace in definition.workspaces} | {mount.target for mount in definition.mounts}
-    return targets | {"/home/agent", "/home/agent/.claude", "/etc/berth"}

@@ -20,6 +20,7 @@ from ansible_collections.berth.projects.plugins.module_utils.records import Reco
 from ansible_collections.berth.projects.plugins.module_utils.world import Host, Listing, View, name_clash
 
 AGENT_COMMANDS = ("claude",)
+_INTERPRETERS = ("node", "sh", "ash", "bash", "dash")
 _QUICK_OPTIONS = ("--version", "-v", "--help", "-h")
 
 
@@ -89,7 +90,9 @@ def agent_of(command_line: str) -> str | None:
     words = command_line.split()
     if any(word in _QUICK_OPTIONS for word in words[1:4]):
         return None
-    return next((name for word in words[:2] if (name := posixpath.basename(word)) in AGENT_COMMANDS), None)
+    programs = [posixpath.basename(word) for word in words if not word.startswith("-")]
+    program = programs[1] if len(programs) > 1 and programs[0] in _INTERPRETERS else next(iter(programs), None)
+    return program if program in AGENT_COMMANDS else None
 
 
 def host_of(info: Mapping[str, Any]) -> Host:

@@ -20,36 +20,8 @@ from ansible_collections.berth.projects.plugins.module_utils.names import (
     FINGERPRINT_VERSION,
     container_name,
 )
+from ansible_collections.berth.projects.plugins.module_utils.steps import ACTIONS, Step
 from ansible_collections.berth.projects.plugins.module_utils.world import Host, Images, View
-
-ACTIONS = ("none", "sync", "update", "start", "stop", "create", "replace", "remove")
-"""From the weakest to the strongest. A plan's action is that of its strongest step."""
-
-_ACTION_OF_STEP = {
-    "pull": "none",
-    "rename": "update",
-    "update": "update",
-    "connect": "update",
-    "unpause": "start",
-    "start": "start",
-    "stop": "stop",
-    "create": "create",
-    "replace": "replace",
-    "remove": "remove",
-}
-_CUTTING = ("stop", "replace", "remove")
-
-
-@dataclass(frozen=True)
-class Step:
-    """One thing to do. ``detail`` is for people and for the steps that need a name; ``body`` is an update's."""
-
-    verb: str
-    detail: str = ""
-    body: Mapping[str, Any] | None = None
-
-    def __str__(self) -> str:
-        return f"{self.verb} {self.detail}".strip()
 
 
 @dataclass(frozen=True)
@@ -71,17 +43,18 @@ class Plan:
 
     @property
     def action(self) -> str:
-        actions = [_ACTION_OF_STEP[step.verb] for step in self.steps]
+        actions = [step.means.action for step in self.steps]
         return max(actions, key=ACTIONS.index, default="none")
 
     @property
     def cuts(self) -> bool:
         """Whether it ends what runs in the container."""
-        return any(step.verb in _CUTTING for step in self.steps)
+        return any(step.means.cuts for step in self.steps)
 
     @property
-    def makes_or_limits(self) -> bool:
-        return any(step.verb in ("create", "replace", "update") for step in self.steps)
+    def is_measured(self) -> bool:
+        """Whether the host must be able to give what it asks for."""
+        return any(step.means.is_measured for step in self.steps)
 
     def failed(self, error: str) -> Plan:
         return replace(self, steps=(), error=error)
@@ -110,7 +83,11 @@ class _Difference:
 
     @property
     def needs_replace(self) -> bool:
-        return self.aspect.applied_by == "replace" or not self.aspect.live(self.before, self.after)
+        return self.aspect.live_step is None or not self.aspect.is_live(self.before, self.after)
+
+    def live_step(self) -> Step:
+        assert self.aspect.live_step is not None
+        return self.aspect.live_step(self.before, self.after)
 
     def reason(self) -> Reason:
         before, after = self.aspect.shown(self.before), self.aspect.shown(self.after)
@@ -153,7 +130,7 @@ def plan_prune(project: str, view: View, policy: Policy) -> Plan:
     return _defer(_plan_removal(project, view, reason=Reason("state", view.status, "not declared")), view, policy)
 
 
-def check_limits(plan: Plan, definition: Definition, host: Host) -> Plan:
+def check_limits(plan: Plan, definition: Definition, site: Site, host: Host) -> Plan:
     """Refuse what the host cannot give, before the engine half does it."""
     limits = definition.resources
     if limits.nano_cpus is not None and limits.nano_cpus > host.cpus * 10**9:
@@ -204,7 +181,7 @@ def _plan_changes(definition: Definition, view: View, images: Images, difference
     steps = _naming_steps(definition, view)
     reasons = _naming_reasons(definition, view)
     for difference in differences:
-        steps.append(_step_for(difference))
+        steps.append(difference.live_step())
         reasons.append(difference.reason())
     state_step = _state_step(definition, view)
     if state_step:
@@ -212,14 +189,6 @@ def _plan_changes(definition: Definition, view: View, images: Images, difference
         reasons.append(Reason("state", view.status, definition.state))
     warnings = (*_outdated(definition, view, images), *_restarting(view))
     return Plan(definition.name, tuple(steps), tuple(reasons), warnings)
-
-
-def _step_for(difference: _Difference) -> Step:
-    aspect = difference.aspect
-    if aspect.update:
-        return Step("update", aspect.name, aspect.update(difference.after))
-    missing = next(key for key in difference.after if difference.before.get(key) != difference.after[key])
-    return Step("connect", missing)
 
 
 def _state_step(definition: Definition, view: View) -> Step | None:
@@ -253,7 +222,7 @@ def _differences(definition: Definition, container: Mapping[str, Any], site: Sit
     for aspect in ASPECTS:
         wanted = aspect.wanted(definition, site)
         actual = aspect.actual(container, wanted)
-        if aspect.applied_by == "replace" and known_scheme:
+        if aspect.live_step is None and known_scheme:
             differs = labels.get(FINGERPRINT + aspect.name) != fingerprint(wanted)
             differs = differs or (aspect.checked and actual != wanted)
         else:
@@ -313,8 +282,8 @@ def _defer(plan: Plan, view: View, policy: Policy) -> Plan:
     """Leave out the steps that would cut an agent at work."""
     if not plan.cuts or not _must_wait(view, policy):
         return plan
-    cutting = ", ".join(step.verb for step in plan.steps if step.verb in _CUTTING)
-    kept = tuple(step for step in plan.steps if step.verb not in _CUTTING)
+    cutting = ", ".join(step.verb for step in plan.steps if step.means.cuts)
+    kept = tuple(step for step in plan.steps if not step.means.cuts)
     return replace(plan, steps=kept, warnings=(*plan.warnings, _waiting(cutting, view)))
 
 

@@ -9,28 +9,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.apply import Tools, carry_out
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
-from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError, EngineUnavailable
+from ansible_collections.berth.projects.plugins.module_utils.errors import EngineUnavailable
 from ansible_collections.berth.projects.plugins.module_utils.launch import Launcher
 from ansible_collections.berth.projects.plugins.module_utils.plan import Plan
 from ansible_collections.berth.projects.plugins.module_utils.records import Records
 from ansible_collections.berth.projects.plugins.module_utils.request import Request, request_from
-from ansible_collections.berth.projects.plugins.module_utils.result import failure_message, result_of
+from ansible_collections.berth.projects.plugins.module_utils.result import (
+    Outcome,
+    failure_message,
+    only_planned,
+    result_of,
+)
 from ansible_collections.berth.projects.plugins.module_utils.survey import Survey, survey
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    """What became of a plan."""
-
-    plan: Plan
-    container_id: str | None
-    warnings: tuple[str, ...]
-    error: str | None
 
 
 def reconcile(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -53,7 +47,7 @@ def reconcile(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
         if needs and not check_mode:
             return {"changed": False, "needs": needs, "projects": [], "orphans": []}
         if check_mode or engine is None:
-            outcomes = [_planned(plan, found) for plan in found.plans]
+            outcomes = [only_planned(plan, found.views[plan.project]) for plan in found.plans]
         else:
             outcomes = _carry_out_all(found, _tools(engine, records, request, params), request.parallel)
     return _module_result(found, outcomes, needs)
@@ -74,38 +68,20 @@ def _tools(engine: Engine, records: Records, request: Request, params: Mapping[s
     return Tools(engine, records, launcher, params["stop_timeout"])
 
 
-def _planned(plan: Plan, found: Survey) -> _Outcome:
-    return _Outcome(plan, found.views[plan.project].container_id, plan.warnings, plan.error)
-
-
-def _carry_out_all(found: Survey, tools: Tools, parallel: int) -> list[_Outcome]:
+def _carry_out_all(found: Survey, tools: Tools, parallel: int) -> list[Outcome]:
     """A project that fails is told by its outcome, and does not stop the others."""
 
-    def one(plan: Plan) -> _Outcome:
-        view = found.views[plan.project]
-        if plan.error:
-            return _planned(plan, found)
-        try:
-            work = carry_out(plan, found.definitions.get(plan.project), view, tools)
-        except BerthError as error:
-            return _Outcome(plan, view.container_id, plan.warnings, error.msg)
-        return _Outcome(plan, work.container_id, (*plan.warnings, *work.warnings), None)
+    def one(plan: Plan) -> Outcome:
+        return carry_out(plan, found.definitions.get(plan.project), found.views[plan.project], tools)
 
     with ThreadPoolExecutor(max_workers=parallel) as pool:
         return list(pool.map(one, found.plans))
 
 
-def _module_result(found: Survey, outcomes: list[_Outcome], needs: list[str]) -> dict[str, Any]:
+def _module_result(found: Survey, outcomes: list[Outcome], needs: list[str]) -> dict[str, Any]:
     projects = [
-        result_of(
-            outcome.plan,
-            found.views[outcome.plan.project],
-            found.definitions.get(outcome.plan.project),
-            outcome.container_id,
-            outcome.warnings,
-            outcome.error,
-        )
-        for outcome in outcomes
+        result_of(plan, found.views[plan.project], found.definitions.get(plan.project), outcome)
+        for plan, outcome in zip(found.plans, outcomes)
     ]
     failed = [project for project in projects if project["error"]]
     result: dict[str, Any] = {

@@ -34,6 +34,12 @@ class Record:
     gid: int | None = None
 
     @property
+    def is_sound(self) -> bool:
+        """Whether it can have been written by Berth: somebody may have edited the file."""
+        numbers = all(number is None or isinstance(number, int) for number in (self.uid, self.gid))
+        return numbers and (self.container_id is None or isinstance(self.container_id, str))
+
+    @property
     def user(self) -> User | None:
         return User(self.uid, self.gid) if self.uid is not None and self.gid is not None else None
 
@@ -59,50 +65,65 @@ class Records:
         try:
             with open(self._path(project), encoding="utf-8") as file:
                 data = json.load(file)
-            return Record(data["container_id"], data["uid"], data["gid"])
+            record = Record(data["container_id"], data["uid"], data["gid"])
         except (OSError, ValueError, KeyError, TypeError):
             return Record()
+        return record if record.is_sound else Record()
 
     def write(self, project: str, record: Record) -> None:
         """Put the record in place in one step, so that a reader or a crash never meets half of one."""
         path = self._path(project)
-        self._try(f"write {path}", lambda: _write_whole(path, asdict(record)))
+        with self._told(f"write {path}"):
+            _write_whole(path, asdict(record))
 
-    def prepare(self, project: str, host_state: str) -> None:
-        """Make the folder of host state that the project's container mounts."""
-        self._try(f"make {host_state}", lambda: os.makedirs(host_state, mode=0o755, exist_ok=True))
+    def prepare(self, host_state: str) -> None:
+        """Make the folder of host state that a project's container mounts."""
+        with self._told(f"make {host_state}"):
+            os.makedirs(host_state, mode=0o755, exist_ok=True)
 
     @contextmanager
     def locked(self, seconds: float) -> Iterator[None]:
         """Hold this host's lock; a second run on the host waits for the first, ``seconds`` at most."""
-        self._try(f"make {self._folder}", lambda: os.makedirs(self._folder, mode=0o700, exist_ok=True))
         path = os.path.join(self.state_dir, "lock")
-        self._try(f"open {path}", lambda: os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600)))
-        with open(path, "r+", encoding="utf-8") as file:
-            deadline = time.monotonic() + seconds
-            while True:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() >= deadline:
-                        raise BerthError(
-                            f"Another run of Berth has held {path} for {seconds:.0f} s. Run again when it has ended."
-                        ) from None
-                    time.sleep(_LOCK_POLL)
+        with self._told(f"make {self._folder}"):
+            os.makedirs(self._folder, mode=0o700, exist_ok=True)
+        with self._told(f"open {path}"):
+            descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            with self._told(f"lock {path}"):
+                _lock(descriptor, path, seconds)
             yield
+        finally:
+            os.close(descriptor)
 
     def _path(self, project: str) -> str:
         return os.path.join(self._folder, f"{project}.json")
 
-    def _try(self, doing: str, call: Any) -> Any:
+    @contextmanager
+    def _told(self, doing: str) -> Iterator[None]:
         try:
-            return call()
+            yield
         except OSError as error:
             raise BerthError(
                 f"Cannot {doing}: {error.strerror}. Berth keeps its state in {self.state_dir}; make that writable for "
                 "the user that runs the module, or set berth_state_dir."
             ) from error
+
+
+def _lock(descriptor: int, path: str, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not _try_lock(descriptor):
+        if time.monotonic() >= deadline:
+            raise BerthError(f"Another run of Berth has held {path} for {seconds:.0f} s. Run again when it has ended.")
+        time.sleep(_LOCK_POLL)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _write_whole(path: str, data: dict[str, Any]) -> None:

@@ -6,47 +6,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
 from ansible_collections.berth.projects.plugins.module_utils.plan import Plan
 from ansible_collections.berth.projects.plugins.module_utils.world import View
 
-_STATUS_AFTER = {
-    "create": "created",
-    "start": "running",
-    "unpause": "running",
-    "stop": "exited",
-    "replace": "running",
-    "remove": "absent",
-}
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a plan.
+
+    Args:
+        changed: Whether a step was done, or in check mode would be. A step that failed has left nothing behind.
+    """
+
+    changed: bool
+    container_id: str | None
+    warnings: tuple[str, ...]
+    error: str | None = None
+
+
+def only_planned(plan: Plan, view: View) -> Outcome:
+    """The outcome of a plan that is not carried out."""
+    return Outcome(bool(plan.steps), view.container_id, plan.warnings, plan.error)
 
 
 def result_of(
     plan: Plan,
     view: View,
     definition: Definition | None,
-    container_id: str | None,
-    warnings: Iterable[str],
-    error: str | None,
+    outcome: Outcome,
 ) -> dict[str, Any]:
-    """One project's entry in ``projects``.
-
-    A project that failed has changed nothing that lasts; it is told by ``error``.
-    """
+    """One project's entry in ``projects``."""
     return {
         "name": plan.project,
-        "changed": bool(plan.steps) and not error,
+        "changed": outcome.changed,
         "action": plan.action,
         "steps": [str(step) for step in plan.steps],
         "reasons": [asdict(reason) for reason in plan.reasons],
-        "container_id": container_id,
+        "container_id": outcome.container_id,
         "image": definition.image if definition else None,
-        "status": view.status if error else _status_after(plan, view, definition),
-        "warnings": list(warnings),
-        "error": error,
+        "status": view.status if outcome.error else _status_after(plan, view, definition),
+        "warnings": list(outcome.warnings),
+        "error": outcome.error,
     }
 
 
@@ -60,5 +65,5 @@ def _status_after(plan: Plan, view: View, definition: Definition | None) -> str:
     """What the container's state is once the steps are done. A new container of a stopped project never runs."""
     status = view.status
     for step in plan.steps:
-        status = _STATUS_AFTER.get(step.verb, status)
+        status = step.means.status_after or status
     return "created" if plan.action == "replace" and definition and definition.state == "stopped" else status

@@ -90,7 +90,7 @@ def survey(engine: Engine | None, request: Request, records: Records) -> Survey:
         closer = _look_closer(engine, plans, views, request.policy)
         views.update(closer)
         plans.update({project: planner.plan(project, view) for project, view in closer.items()})
-        plans.update(_limited(engine, plans, definitions))
+        plans.update(_limited(engine, plans, definitions, request.site))
     for project, text in warnings.items():
         plans[project] = replace(plans[project], warnings=(*plans[project].warnings, text))
     return Survey(tuple(plans.values()), orphans, ["image"] if coming else [], views, definitions)
@@ -137,16 +137,18 @@ def _look_closer(
             continue
         if plan.action == "replace":
             view = replace(view, container=with_image_env(engine, view.container))
-        if view.status == "running" and not policy.force:
+        if view.status in ("running", "paused") and not policy.force:
             view = replace(view, agents=agents_at_work(engine, str(view.container_id)))
         closer[project] = view
     return closer
 
 
-def _limited(engine: Engine, plans: Mapping[str, Plan], definitions: Mapping[str, Definition]) -> dict[str, Plan]:
+def _limited(
+    engine: Engine, plans: Mapping[str, Plan], definitions: Mapping[str, Definition], site: Site
+) -> dict[str, Plan]:
     """The plans that make or limit something, held against what the host can give."""
     return {
-        project: check_limits(plan, definitions[project], host_of(engine.info()))
+        project: check_limits(plan, definitions[project], site, host_of(engine.info()))
         for project, plan in plans.items()
-        if plan.makes_or_limits
+        if plan.is_measured
     }

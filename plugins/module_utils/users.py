@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ansible_collections.berth.projects.plugins.module_utils.aspect import environment_of
+from ansible_collections.berth.projects.plugins.module_utils.aspects_process import user_of
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition, User
 from ansible_collections.berth.projects.plugins.module_utils.observe import folder_owner
 from ansible_collections.berth.projects.plugins.module_utils.world import View
@@ -34,7 +34,7 @@ def settle_user(definition: Definition, view: View) -> tuple[User, str | None]:
 
     An agent never runs as root.
     """
-    known = definition.user or view.record.user or _user_of(view)
+    known = definition.user or view.record.user or (user_of(view.container) if view.container else None)
     if known:
         return known, None
     owner = folder_owner(definition) or User(DEFAULT_ID, DEFAULT_ID)
@@ -42,15 +42,6 @@ def settle_user(definition: Definition, view: View) -> tuple[User, str | None]:
         return owner, None
     return (
         User(owner.uid or DEFAULT_ID, owner.gid or DEFAULT_ID),
-        f"{definition.workspaces[0].path} belongs to root, and an agent never runs as root: it gets the id "
-        f"{DEFAULT_ID} and may be unable to write there. Change the folder's owner, or set user",
+        f"{definition.workspaces[0].path} belongs to root or its group, and an agent never has root's ids: it gets "
+        f"{DEFAULT_ID} instead and may be unable to write there. Change the folder's owner, or set user",
     )
-
-
-def _user_of(view: View) -> User | None:
-    """The ids that an existing container was made with, should its record be lost."""
-    if view.container is None:
-        return None
-    env = environment_of(view.container)
-    uid, gid = env.get("BERTH_UID", ""), env.get("BERTH_GID", "")
-    return User(int(uid), int(gid)) if uid.isdigit() and gid.isdigit() else None

@@ -15,7 +15,7 @@ from typing import Any, Callable
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
 from ansible_collections.berth.projects.plugins.plugin_utils.merge import merged_definition
-from ansible_collections.berth.projects.plugins.plugin_utils.rules import host_problems, host_warnings
+from ansible_collections.berth.projects.plugins.plugin_utils.rules import env_problems, host_problems, host_warnings
 from ansible_collections.berth.projects.plugins.plugin_utils.schema import Problem, nearest, schema_problems
 
 VARIABLES = (
@@ -64,7 +64,7 @@ def host_input(host: str, variables: Mapping[str, Any]) -> HostInput:
         host: Its inventory name, for messages.
         variables: Those of ``VARIABLES`` that are defined, templates resolved.
     """
-    given = {name: _typed(name, plain(variables[name])) for name in VARIABLES if variables.get(name) is not None}
+    given = {name: _typed(name, plain(variables[name])) for name in VARIABLES if _is_given(variables.get(name))}
     problems = schema_problems(given)
     definitions: list[dict[str, Any]] = []
     warnings: list[str] = []
@@ -73,7 +73,7 @@ def host_input(host: str, variables: Mapping[str, Any]) -> HostInput:
         definitions = [
             merged_definition(project, defaults or {}, env or {}, image) for project in given.get("berth_projects", ())
         ]
-        problems = list(host_problems(definitions, given.get("berth_state_dir")))
+        problems = [*_env_problems(given), *host_problems(definitions, given.get("berth_state_dir"))]
         warnings = [f"host {host}, {text}" for text in host_warnings(definitions)]
     if given.get("berth_prune") and "berth_projects" not in given:
         text = "removes what is not declared, and berth_projects is not defined: define it (an empty list will do)"
@@ -120,7 +120,30 @@ def names_in(only: Any) -> list[str]:
 
 def plain(value: Any) -> Any:
     """The value without what Ansible attaches to it, so that jsonschema and json meet only their own types."""
-    return json.loads(json.dumps(value, default=str))
+    return json.loads(json.dumps(_with_text_keys(value), default=str))
+
+
+def _with_text_keys(value: Any) -> Any:
+    """YAML allows keys that JSON does not, such as a date."""
+    if isinstance(value, Mapping):
+        return {str(key): _with_text_keys(entry) for key, entry in value.items()}
+    return [_with_text_keys(entry) for entry in value] if isinstance(value, (list, tuple)) else value
+
+
+def _is_given(value: Any) -> bool:
+    """An empty text is how a role's default says that nothing was set."""
+    return value is not None and value != ""
+
+
+def _env_problems(given: Mapping[str, Any]) -> list[Problem]:
+    """Problems with the environment of each layer, told where the layer is."""
+    layers: list[tuple[tuple[str | int, ...], Any]] = [
+        (("berth_env",), given.get("berth_env")),
+        (("berth_project_defaults", "env"), (given.get("berth_project_defaults") or {}).get("env")),
+    ]
+    for index, project in enumerate(given.get("berth_projects", ())):
+        layers.append((("berth_projects", index, "env"), project.get("env")))
+    return [problem for place, env in layers for problem in env_problems(place, env or {})]
 
 
 def _typed(name: str, value: Any) -> Any:

@@ -58,7 +58,7 @@ def status_table(hosts: Mapping[str, Mapping[str, Any]]) -> str:
                     project["image"] or "-",
                     project["age"] or "-",
                     ", ".join(project["ports"]) or "-",
-                    "error" if project["error"] else "-" if project["action"] == "none" else project["action"],
+                    _pending(project),
                 )
             )
             notes += [f"  {host} {project['name']}: {text}" for text in _notes(project)]
@@ -85,12 +85,20 @@ def _orphan_row(host: str, orphan: Mapping[str, Any]) -> tuple[str, ...]:
     return ("", host, orphan["name"], orphan["status"], _ORPHAN_KINDS[orphan["kind"]])
 
 
+def _pending(project: Mapping[str, Any]) -> str:
+    if project["error"]:
+        return "error"
+    if project["action"] == "none":
+        return "waits" if project["reasons"] else "-"
+    return str(project["action"])
+
+
 def _notes(project: Mapping[str, Any]) -> Iterator[str]:
     if project["error"]:
         yield project["error"]
     yield from project["warnings"]
     for reason in project["reasons"]:
-        yield from (f"{project['action']} pending: {line}" for line in _reason_lines(reason))
+        yield from (f"{_pending(project)}: {line}" for line in _reason_lines(reason))
 
 
 def _is_told(project: Mapping[str, Any]) -> bool:

@@ -6,8 +6,11 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from ipaddress import ip_address
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -45,11 +48,13 @@ _RESERVED_TARGETS = (
 _EVERY_ADDRESS = ("0.0.0.0", "::")
 
 _SECRET_KEY = re.compile(
-    r"(^|_)(TOKEN|SECRET|SECRETS|PASSWORD|PASSWD|PASSPHRASE|API_?KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIALS?)(_ID)?$", re.I
+    r"((^|_)(TOKENS?|SECRETS?|PASSPHRASE|API_?KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIALS?|PWD|PASS|PAT)|PASSWORD|PASSWD"
+    r"|SSHPASS)(_ID)?$",
+    re.I,
 )
 _SECRET_VALUE = re.compile(
     r"^(sk-[A-Za-z0-9-]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abprs]-[\w-]{10,}"
-    r"|(AKIA|ASIA)[A-Z0-9]{16}|AIza[\w-]{30,}|eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+)|-----BEGIN [A-Z ]*PRIVATE KEY-----|://[^/@\s:]+:[^/@\s]+@"
+    r"|(AKIA|ASIA)[A-Z0-9]{16}|AIza[\w-]{30,}|eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+)|-----BEGIN [A-Z ]*PRIVATE KEY-----|://[^/@\s:]*:[^/@\s]+@"
 )
 
 
@@ -61,7 +66,7 @@ def host_problems(definitions: Sequence[Definition], state_dir: str | None) -> I
         place = ("berth_projects", index)
         yield from _folder_problems(place, definition, state_dir)
         yield from _mount_problems(place, definition)
-        yield from _env_problems(place, definition)
+        yield from _user_problems(place, definition)
         yield from _resource_problems(place, definition)
         yield from _timezone_problems(place, definition)
 
@@ -103,7 +108,11 @@ def _ports_taken_twice(definitions: Sequence[Definition]) -> Iterator[Problem]:
         if definition.get("state") == "absent":
             continue
         for number, port in enumerate(definition.get("ports") or ()):
-            address, protocol = port.get("host_ip", "127.0.0.1"), port.get("protocol", "tcp")
+            address, protocol = _address(port), port.get("protocol") or "tcp"
+            if address is None:
+                text = "must be an IPv4 or IPv6 address, such as 127.0.0.1"
+                yield Problem(("berth_projects", index, "ports", number, "host_ip"), text)
+                continue
             others = taken.setdefault((port["host"], protocol), [])
             for other_address, other in others:
                 if address == other_address or {address, other_address} & set(_EVERY_ADDRESS):
@@ -111,6 +120,14 @@ def _ports_taken_twice(definitions: Sequence[Definition]) -> Iterator[Problem]:
                     yield Problem(("berth_projects", index, "ports", number, "host"), text)
                     break
             others.append((address, definition["name"]))
+
+
+def _address(port: Mapping[str, Any]) -> str | None:
+    """The address of the host that a port listens on, in its one canonical form."""
+    try:
+        return str(ip_address(port.get("host_ip") or "127.0.0.1"))
+    except ValueError:
+        return None
 
 
 def _folder_problems(place: Path, definition: Definition, state_dir: str | None) -> Iterator[Problem]:
@@ -128,6 +145,8 @@ def _folder_problems(place: Path, definition: Definition, state_dir: str | None)
         elif kind == "volume":
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]+", source):
                 yield Problem(where, "must be the name of a volume: letters, digits, dots, hyphens and underscores")
+            elif re.fullmatch(r"berth-.+-(home|agent)", source):
+                yield Problem(where, "is a project's own volume, with its logins: share a volume of another name")
         elif not source.startswith("/"):
             yield Problem(where, "must be an absolute path, starting with / (for a named volume, set type: volume)")
         else:
@@ -139,6 +158,9 @@ def _source_problems(where: Path, path: str, state_dir: str | None) -> Iterator[
     normal = normal_path(path)
     if normal == "/":
         yield Problem(where, "must not be /: the agent would own the host")
+        return
+    if normal in (DOCKER_SOCKET, "/run/docker.sock"):
+        yield Problem(where, "is the engine's socket, which is root on the host: say so with docker_access: true")
         return
     for root in _ENGINE_ROOTS:
         if overlap(normal, root):
@@ -171,16 +193,26 @@ def _mount_problems(place: Path, definition: Definition) -> Iterator[Problem]:
         taken.setdefault(target, f"mounts[{index}]")
 
 
-def _env_problems(place: Path, definition: Definition) -> Iterator[Problem]:
-    for key in definition.get("env") or {}:
+def env_problems(place: Path, env: Mapping[str, Any]) -> Iterator[Problem]:
+    """Keys that Berth itself sets; for each layer of variables, so that the path leads to where the key is."""
+    for key in env:
         if key in OWN_VARIABLES:
-            yield Problem((*place, "env", key), f"is set by Berth itself: {OWN_VARIABLES[key]}")
+            yield Problem((*place, key), f"is set by Berth itself: {OWN_VARIABLES[key]}")
         elif key.startswith("BERTH_"):
-            yield Problem((*place, "env", key), "starts with BERTH_, which is kept for Berth itself: take another name")
+            yield Problem((*place, key), "starts with BERTH_, which is kept for Berth itself: take another name")
+
+
+def _user_problems(place: Path, definition: Definition) -> Iterator[Problem]:
+    """Looked at once all layers are merged: a project may set the gid alone over a default uid."""
+    user = definition.get("user")
+    if user and user.get("uid") is None:
+        yield Problem((*place, "user"), "lacks uid")
 
 
 def _resource_problems(place: Path, definition: Definition) -> Iterator[Problem]:
     limits = definition.get("resources") or {}
+    if limits.get("cpus") is not None and not math.isfinite(limits["cpus"]):
+        yield Problem((*place, "resources", "cpus"), "must be a number, such as 1.5")
     if limits.get("memory") is not None and memory_bytes(limits["memory"]) < LEAST_MEMORY:
         yield Problem((*place, "resources", "memory"), "must be 6m or more, which is the least the engine takes")
     nofile = limits.get("nofile")
@@ -193,6 +225,12 @@ def _timezone_problems(place: Path, definition: Definition) -> Iterator[Problem]
     name = definition.get("timezone")
     if not name:
         return
-    known = available_timezones()
+    known = _timezones()
     if known and name not in known:
         yield Problem((*place, "timezone"), f"{name!r} is not in the tz database; names are like Europe/Berlin or UTC")
+
+
+@cache
+def _timezones() -> frozenset[str]:
+    """Asked once: it walks the whole database."""
+    return frozenset(available_timezones())

@@ -57,7 +57,8 @@ def schema_problems(variables: Mapping[str, Any]) -> list[Problem]:
     Args:
         variables: ``{"berth_projects": […], "berth_env": {…}, …}``, plain values.
     """
-    return [problem for error in _validator().iter_errors(variables) for problem in _problems(error)]
+    found = [problem for error in _validator().iter_errors(variables) for problem in _problems(error)]
+    return list(dict.fromkeys(found))  # a map that lacks two keys makes two errors, and each tells of both
 
 
 @cache
@@ -76,9 +77,7 @@ def _problems(error: ValidationError) -> Iterator[Problem]:
     if error.validator == "additionalProperties":
         yield from _unknown_keys(path, value, schema)
     elif error.validator == "required":
-        missing = [key for key in rule if key not in value]
-        if missing and error.message.startswith(repr(missing[0])):  # one error a missing key; tell them once
-            yield Problem(path, f"lacks {_listed(missing)}")
+        yield Problem(path, f"lacks {_listed(key for key in rule if key not in value)}")
     elif "propertyNames" in error.absolute_schema_path:
         name, equals, _value = str(value).partition("=")  # KEY=value written as a key: the value may be private
         shown = repr(f"{name}=…" if equals else name)

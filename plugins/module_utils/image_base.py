@@ -12,8 +12,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-REPOSITORY = "berth-base"
-LATEST = f"{REPOSITORY}:latest"
+from ansible_collections.berth.projects.plugins.module_utils.names import BASE_REPOSITORY
+
+LATEST = f"{BASE_REPOSITORY}:latest"
 DEBOOTSTRAP = "debootstrap:"
 
 
@@ -77,7 +78,7 @@ def content_tag(recipe_digest: str, base: str, ca_digest: str) -> str:
         ca_digest: That of the host's certificates; empty when none go in.
     """
     content = json.dumps([recipe_digest, base, ca_digest]).encode()
-    return f"{REPOSITORY}:{hashlib.sha256(content).hexdigest()[:16]}"
+    return f"{BASE_REPOSITORY}:{hashlib.sha256(content).hexdigest()[:16]}"
 
 
 def image_id_of(reference: str, images: Iterable[Mapping[str, Any]]) -> str | None:

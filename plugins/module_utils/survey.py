@@ -14,8 +14,8 @@ from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
-from ansible_collections.berth.projects.plugins.module_utils.image_build import base_image_is_current
-from ansible_collections.berth.projects.plugins.module_utils.names import BASE_REPOSITORY
+from ansible_collections.berth.projects.plugins.module_utils.image_base import LATEST
+from ansible_collections.berth.projects.plugins.module_utils.image_plan import base_image_is_current
 from ansible_collections.berth.projects.plugins.module_utils.observe import (
     agents_at_work,
     host_of,
@@ -113,13 +113,12 @@ def _check_folders(definitions: Iterable[Definition]) -> None:
 
 def _coming_images(request: Request, image_list: list[dict[str, Any]]) -> frozenset[str]:
     """The base image, where a project that is to exist wants it and role ``image`` has to build it first."""
-    reference = f"{BASE_REPOSITORY}:latest"
-    wanted = any(one.image == reference and one.state != "absent" for one in request.definitions)
+    wanted = any(one.image == LATEST and one.state != "absent" for one in request.definitions)
     recipe = request.base_image
     if not wanted or not request.report_needs or recipe is None:
         return frozenset()
     current = base_image_is_current(image_list, recipe["digest"], recipe["base"], recipe["suite"], recipe["ca"])
-    return frozenset() if current else frozenset([reference])
+    return frozenset() if current else frozenset([LATEST])
 
 
 def _look_closer(

@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.berth.projects.plugins.module_utils import image_build
+from ansible_collections.berth.projects.plugins.module_utils import image_plan
 from ansible_collections.berth.projects.plugins.module_utils.image_base import (
     Base,
     content_tag,
     keep_parts,
     resolve_base,
 )
-from ansible_collections.berth.projects.plugins.module_utils.image_build import base_image_is_current, plan_image
 from ansible_collections.berth.projects.plugins.module_utils.image_certificates import (
     Certificates,
     read_ca_certificates,
 )
+from ansible_collections.berth.projects.plugins.module_utils.image_plan import base_image_is_current, plan_image
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -111,7 +111,7 @@ def test_a_base_that_is_not_there_must_be_got_first(base: str, action: str) -> N
 @pytest.mark.parametrize("ca_on", [True, False])
 def test_current_looks_at_the_certificates_only_if_they_go_in(ca_on: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     certificates = Certificates((("a.crt", b"A"),))
-    monkeypatch.setattr(image_build, "read_ca_certificates", lambda: certificates)
+    monkeypatch.setattr(image_plan, "read_ca_certificates", lambda: certificates)
     tag = content_tag("recipe", "sha256:d", certificates.digest if ca_on else "")
     images = [DEBIAN, image("b", tag, "berth-base:latest")]
     assert base_image_is_current(images, "recipe", "auto", "trixie", ca_on)

@@ -14,7 +14,7 @@ SHEBANG = re.compile(rb"#!\s*/(usr/)?bin/(env )?(ba|da)?sh\b")
 
 def main(folder: Path) -> None:
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and ".j2" not in path.suffixes:
+        if path.is_file() and ".git" not in path.parts and ".j2" not in path.suffixes:
             with path.open("rb") as file:
                 if SHEBANG.match(file.readline()):
                     print(path)

@@ -36,10 +36,6 @@ class Site:
         return f"{self.state_dir}/projects/{project}"
 
 
-def _always(before: Values, after: Values) -> bool:
-    return True
-
-
 @dataclass(frozen=True)
 class Aspect:
     """One row of the table.
@@ -49,8 +45,8 @@ class Aspect:
         wanted: The values that the definition asks for.
         actual: The values that a real container has, given those that are wanted.
         create: This aspect's share of the create body. ``Env`` is a map here.
-        live_step: The step that changes the values as the container runs; None where only a new container can.
-        is_live: Whether that step can go from the one set of values to the other.
+        live_step: From the values before and after, the step that makes the change as the container runs, or None where
+            the engine cannot. An aspect that only ever comes with a new container has none at all, and a fingerprint.
         checked: Compare with the real container even where the fingerprint fits.
         private: Show values as hashes only.
     """
@@ -59,8 +55,7 @@ class Aspect:
     wanted: Callable[[Definition, Site], Values]
     actual: Callable[[Container, Values], Values]
     create: Callable[[Definition, Site], Body]
-    live_step: Callable[[Values, Values], Step] | None = None
-    is_live: Callable[[Values, Values], bool] = _always
+    live_step: Callable[[Values, Values], Step | None] | None = None
     checked: bool = False
     private: bool = False
 

@@ -33,7 +33,6 @@ ASPECTS: tuple[Aspect, ...] = (
         live.actual_resources,
         live.create_resources,
         live.change_resources,
-        live.resources_are_live,
     ),
     Aspect("restart", live.wanted_restart, live.actual_restart, live.create_restart, live.change_restart),
     Aspect("network", live.wanted_network, live.actual_network, live.create_network, live.change_network),

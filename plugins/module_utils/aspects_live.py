@@ -49,13 +49,10 @@ def update_resources(values: Values) -> Body:
     return body
 
 
-def change_resources(before: Values, after: Values) -> Step:
-    return Step("update", "resources", update_resources(after))
-
-
-def resources_are_live(before: Values, after: Values) -> bool:
+def change_resources(before: Values, after: Values) -> Step | None:
     """The engine takes a limit of 0 as "no change" and refuses -1: a memory or CPU limit cannot be lifted live."""
-    return not any(before[key] and not after[key] for key in ("nano_cpus", "cpu_quota", "memory"))
+    lifted = any(before[key] and not after[key] for key in ("nano_cpus", "cpu_quota", "memory"))
+    return None if lifted else Step("update", "resources", update_resources(after))
 
 
 def create_resources(definition: Definition, site: Site) -> Body:

@@ -89,8 +89,6 @@ class Engine:
             yield
         except APIError as error:
             said = error.explanation or str(error)
-            if isinstance(said, bytes):
-                said = said.decode("utf-8", "replace")
             raise EngineError(f"{doing}: the engine said: {said}", error.status_code) from error
         except (DockerException, RequestException, OSError) as error:
             why = type(error).__name__
@@ -247,7 +245,7 @@ def _split_reference(reference: str) -> tuple[str, str | None]:
     if "@" in reference:
         repository, digest = reference.split("@", 1)
         return repository, digest
-    head, _, last = reference.rpartition("/")
+    head, _slash, last = reference.rpartition("/")
     name, colon, tag = last.partition(":")
     return (f"{head}/{name}" if head else name), (tag if colon else "latest")
 

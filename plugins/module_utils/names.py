@@ -32,7 +32,7 @@ def aside_name(project: str, container_id: str) -> str:
 
 def is_aside_name(project: str, name: str) -> bool:
     match = _ASIDE.match(name)
-    return bool(match) and match.group("project") == container_name(project)
+    return match is not None and match.group("project") == container_name(project)
 
 
 def home_volume(project: str) -> str:

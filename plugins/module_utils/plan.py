@@ -82,12 +82,9 @@ class _Difference:
     after: Values
 
     @property
-    def needs_replace(self) -> bool:
-        return self.aspect.live_step is None or not self.aspect.is_live(self.before, self.after)
-
-    def live_step(self) -> Step:
-        assert self.aspect.live_step is not None
-        return self.aspect.live_step(self.before, self.after)
+    def live_step(self) -> Step | None:
+        """The step that makes the change as the container runs, or None where it takes a new container."""
+        return self.aspect.live_step(self.before, self.after) if self.aspect.live_step else None
 
     def reason(self) -> Reason:
         before, after = self.aspect.shown(self.before), self.aspect.shown(self.after)
@@ -117,7 +114,7 @@ def plan_project(definition: Definition, view: View, images: Images, site: Site,
             f"Remove it with 'docker rm -f {view.name}' (volumes stay) and run again.",
         )
     differences = [] if policy.only_state else _differences(definition, view.container, site)
-    live = [difference for difference in differences if not difference.needs_replace]
+    live = [difference for difference in differences if difference.live_step]
     if len(live) == len(differences):
         return _defer(_plan_changes(definition, view, images, live), view, policy)
     if _must_wait(view, policy):
@@ -181,7 +178,7 @@ def _plan_changes(definition: Definition, view: View, images: Images, difference
     steps = _naming_steps(definition, view)
     reasons = _naming_reasons(definition, view)
     for difference in differences:
-        steps.append(difference.live_step())
+        steps += [difference.live_step] if difference.live_step else []
         reasons.append(difference.reason())
     state_step = _state_step(definition, view)
     if state_step:

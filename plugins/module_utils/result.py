@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -55,7 +55,7 @@ def result_of(
     }
 
 
-def failure_message(failed: list[Mapping[str, Any]], of: int) -> str:
+def failure_message(failed: Sequence[Mapping[str, Any]], of: int) -> str:
     """The task's message: how many of how many, and each by name with its reason."""
     head = f"{len(failed)} of {of} projects failed on this host. " if of > 1 else ""
     return head + " ".join(f"{project['name']}: {project['error']}" for project in failed)

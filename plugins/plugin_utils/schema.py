@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
 
@@ -22,9 +22,6 @@ try:
     HAS_JSONSCHEMA = True
 except ImportError:
     HAS_JSONSCHEMA = False
-
-if TYPE_CHECKING:
-    from jsonschema.exceptions import ValidationError
 
 SCHEMA = Path(__file__).resolve().parents[2] / "meta" / "berth_projects.schema.json"
 _TYPE_NAMES = {
@@ -71,7 +68,8 @@ def _validator() -> Any:
     return Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
 
 
-def _problems(error: ValidationError) -> Iterator[Problem]:
+def _problems(error: Any) -> Iterator[Problem]:
+    """What a ``ValidationError`` of jsonschema means, said anew: its own messages quote the value."""
     path = tuple(error.absolute_path)
     rule, value, schema = error.validator_value, error.instance, error.schema
     if error.validator == "additionalProperties":

@@ -100,7 +100,7 @@ def test_stop_start_and_status(variables: dict[str, Any], namespace: Namespace, 
     (one_row,) = (line for line in status.stdout.splitlines() if f" {one} " in line and "exited" in line)
     assert one_row.split()[-1] == "start"
     assert "127.0.0.1:28491->80/tcp" in one_row
-    assert f"localhost {namespace.project('two')}: replace pending: env: NEW: (none) → #" in status.stdout
+    assert f"localhost {namespace.project('two')}: replace: env: NEW: (none) → #" in status.stdout
     del variables["berth_projects"][1]["env"]
 
     start = run_playbook("berth.projects.start", tmp_path, variables=variables).succeeded()
@@ -167,6 +167,33 @@ class TestOneWrongHostOfTwo:
         assert f"project {namespace.project('three')}: /not/there" in run.messages
         assert run.recap["good"]["failed"] == 0
         assert len(run.projects("good")) == 2
+
+
+def test_each_host_has_its_own_templates_resolved_by_its_own_variables(
+    variables: dict[str, Any], namespace: Namespace, api: Any, folder: Path, tmp_path: Path
+) -> None:
+    """Several hosts, so that module validate looks at all of them from the first."""
+    variables["berth_projects"] = [
+        {
+            "name": "{{ own_project }}",
+            "workspaces": [{"path": "{{ inventory_dir }}/" + folder.name}],
+            "env": {"HOST": "{{ inventory_hostname }}"},
+        }
+    ]
+    hosts = {host: {"own_project": namespace.project(host)} for host in ("first", "second")}
+    run = run_playbook(PROVISION, tmp_path, variables=variables, hosts=hosts).succeeded()
+    (checked,) = (result for result in run.results if result.action == "berth.projects.validate")
+    assert (checked.result["hosts"], checked.result["projects"]) == (2, 2)
+    for host in hosts:
+        assert {name: project["action"] for name, project in run.projects(host).items()} == {
+            namespace.project(host): "create"
+        }
+        shown = api.inspect_container(namespace.container(host))
+        assert shown["State"]["Status"] == "running"
+        assert f"HOST={host}" in shown["Config"]["Env"]
+        assert str(folder) in [mount["Source"] for mount in shown["Mounts"]]
+    again = run_playbook(PROVISION, tmp_path, variables=variables, hosts=hosts).succeeded()
+    assert again.changed == 0
 
 
 class TestAnEngineThatCannotBeUsed:

@@ -11,10 +11,14 @@ import re
 from typing import Any
 
 import pytest
+from ansible_collections.berth.projects.plugins.module_utils import aspects as aspects_module
+from ansible_collections.berth.projects.plugins.module_utils import plan as plan_module
+from ansible_collections.berth.projects.plugins.module_utils.aspect import Aspect, environment_of
 from ansible_collections.berth.projects.plugins.module_utils.aspects import ASPECTS, create_body, fingerprint_labels
 from ansible_collections.berth.projects.plugins.module_utils.definition import User, definition_from
 from ansible_collections.berth.projects.plugins.module_utils.fingerprint import canonical, fingerprint, short_hash
 from ansible_collections.berth.projects.plugins.module_utils.names import FINGERPRINT
+from ansible_collections.berth.projects.plugins.module_utils.steps import VERBS, Step
 from ansible_collections.berth.projects.plugins.plugin_utils.host_input import host_input
 from ansible_collections.berth.projects.plugins.plugin_utils.merge import without_nulls
 from ansible_collections.berth.projects.tests.unit.builders import (
@@ -298,7 +302,7 @@ def test_no_value_of_the_environment_is_in_a_label() -> None:
     assert marker not in json.dumps(labels)
 
 
-@pytest.mark.parametrize("aspect", [aspect.name for aspect in ASPECTS if aspect.applied_by == "replace"])
+@pytest.mark.parametrize("aspect", [aspect.name for aspect in ASPECTS if aspect.live_step is None])
 def test_what_only_a_new_container_changes_has_a_fingerprint(aspect: str) -> None:
     assert re.fullmatch("[0-9a-f]{64}", fingerprint_labels(BASIC, SITE)[FINGERPRINT + aspect])
 
@@ -332,6 +336,126 @@ def test_a_fingerprint_does_not_depend_on_the_order_of_values(values: dict[str, 
 def test_a_hash_that_is_shown_tells_nothing_of_its_value(value: str) -> None:
     assert re.fullmatch("#[0-9a-f]{8}", short_hash(value))
     assert short_hash(value) != short_hash(value + "x")
+
+
+# The table
+
+
+BY_NAME = {aspect.name: aspect for aspect in ASPECTS}
+
+
+def test_every_row_has_a_name_of_its_own() -> None:
+    assert len(BY_NAME) == len(ASPECTS)
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+@pytest.mark.parametrize("keys", [{}, FULL], ids=["basic", "full"])
+def test_every_row_knows_its_own_container_again(name: str, keys: dict[str, Any]) -> None:
+    aspect, wanted = BY_NAME[name], definition(**keys)
+    values = aspect.wanted(wanted, SITE)
+    assert aspect.actual(of_unknown_scheme(container_of(wanted)), values) == values
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_every_row_has_its_share_in_the_body(name: str) -> None:
+    wanted = definition(**FULL)
+    assert_within(dict(BY_NAME[name].create(wanted, SITE)), create_body(wanted, SITE))
+
+
+def assert_within(share: Any, body: Any) -> None:
+    assert share
+    for key, value in share.items():
+        if key == "Env":
+            assert {f"{name}={text}" for name, text in value.items()} <= set(body["Env"])
+        elif key == "HostConfig":
+            assert_within(value, body["HostConfig"])
+        else:
+            assert body[key] == value
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_every_row_has_either_a_fingerprint_or_a_live_step(name: str) -> None:
+    aspect, wanted = BY_NAME[name], definition(**FULL)
+    assert (FINGERPRINT + name in fingerprint_labels(wanted, SITE)) is (aspect.live_step is None)
+    if aspect.live_step:
+        values = aspect.wanted(wanted, SITE)
+        step = aspect.live_step(dict.fromkeys(values), values)
+        assert step is not None and VERBS[step.verb].action == "update" and step.detail
+
+
+def a_row(**keys: Any) -> Aspect:
+    """Sees to one variable of the environment, as a later aspect might."""
+
+    def wanted(definition: Any, site: Any) -> Any:
+        return {"word": f"{definition.name}-word"}
+
+    def actual(container: Any, wanted: Any) -> Any:
+        return {"word": environment_of(container).get("BERTH_WORD")}
+
+    def create(definition: Any, site: Any) -> Any:
+        return {"Env": {"BERTH_WORD": f"{definition.name}-word"}, "HostConfig": {"Word": True}}
+
+    return Aspect("word", wanted, actual, create, **keys)
+
+
+def add(monkeypatch: pytest.MonkeyPatch, row: Aspect) -> None:
+    for module in (aspects_module, plan_module):
+        monkeypatch.setattr(module, "ASPECTS", (*ASPECTS, row))
+
+
+def test_a_new_row_is_all_that_a_new_aspect_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = container_of(BASIC)
+    add(monkeypatch, a_row())
+
+    body = create_body(BASIC, SITE)
+    assert "BERTH_WORD=web-word" in body["Env"] and "PROJECT_NAME=web" in body["Env"]
+    assert body["HostConfig"]["Word"] is True and body["HostConfig"]["Init"] is True
+    assert body["Labels"][FINGERPRINT + "word"] == fingerprint({"word": "web-word"})
+
+    found = plan(BASIC, before)
+    assert found.steps == (Step("replace"),)
+    assert [(reason.aspect, reason.before, reason.after) for reason in found.reasons] == [
+        ("word", {"word": None}, {"word": "web-word"})
+    ]
+    assert plan(BASIC, container_of(BASIC)).steps == ()
+    assert plan(BASIC, of_unknown_scheme(container_of(BASIC))).steps == ()
+
+
+def test_so_is_it_for_one_that_changes_live(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = container_of(BASIC)
+    add(monkeypatch, a_row(live_step=lambda before, after: Step("update", "word", {"Word": after["word"]})))
+
+    assert FINGERPRINT + "word" not in create_body(BASIC, SITE)["Labels"]
+    found = plan(BASIC, before)
+    assert found.steps == (Step("update", "word", {"Word": "web-word"}),)
+    assert [(reason.aspect, reason.before, reason.after) for reason in found.reasons] == [
+        ("word", {"word": None}, {"word": "web-word"})
+    ]
+    assert plan(BASIC, container_of(BASIC)).steps == ()
+
+
+def test_a_row_says_itself_what_it_cannot_change_live(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = container_of(BASIC)
+    step = Step("update", "word")
+    add(monkeypatch, a_row(live_step=lambda before, after: step if before["word"] else None))
+    assert plan(BASIC, before).steps == (Step("replace"),)
+    before["Config"]["Env"].append("BERTH_WORD=other")
+    assert plan(BASIC, before).steps == (step,)
+
+
+def test_a_row_that_is_checked_notices_drift_under_a_fitting_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
+    for checked, steps in ((False, ()), (True, (Step("replace"),))):
+        add(monkeypatch, a_row(checked=checked))
+        container = container_of(BASIC)
+        container["Config"]["Env"].remove("BERTH_WORD=web-word")
+        assert plan(BASIC, container).steps == steps
+
+
+def test_a_private_row_shows_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = container_of(BASIC)
+    add(monkeypatch, a_row(private=True))
+    (reason,) = plan(BASIC, before).reasons
+    assert reason.after == {"word": short_hash("web-word")}
 
 
 def test_only_the_environment_is_private() -> None:

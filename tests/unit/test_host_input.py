@@ -53,6 +53,44 @@ def test_merging_is_checked_as_a_whole() -> None:
 
 
 @pytest.mark.parametrize(
+    ("project", "defaults", "user"),
+    [
+        ({"gid": 5}, {"uid": 7}, {"uid": 7, "gid": 5}),
+        ({"gid": 5}, {"uid": 7, "gid": 8}, {"uid": 7, "gid": 5}),
+        ({"uid": 7}, {"gid": 5}, {"uid": 7, "gid": 5}),
+        ({"uid": 7, "gid": None}, {"gid": 5}, {"uid": 7}),
+    ],
+)
+def test_a_user_may_be_written_in_two_layers(project: Any, defaults: Any, user: Any) -> None:
+    found = of({"name": "web", "user": project}, berth_project_defaults={"user": defaults})
+    assert found.problems == ()
+    assert found.definitions[0]["user"] == user
+
+
+@pytest.mark.parametrize(
+    ("project", "defaults"),
+    [({"gid": 5}, None), ({"gid": 5}, {"gid": 6}), (None, {"gid": 6})],
+)
+def test_a_gid_without_a_uid_in_any_layer_is_refused(project: Any, defaults: Any) -> None:
+    own = {"user": project} if project else {}
+    found = of({"name": "web", **own}, berth_project_defaults={"user": defaults})
+    assert found.problems == ("- host db1, project web: berth_projects[0].user: lacks uid",)
+
+
+@pytest.mark.parametrize("cpus", [float("nan"), float("inf")])
+@pytest.mark.parametrize("layer", ["project", "defaults"])
+def test_cpus_that_are_no_number_are_refused(cpus: float, layer: str) -> None:
+    resources = {"resources": {"cpus": cpus}}
+    if layer == "project":
+        found = of({"name": "web", **resources})
+    else:
+        found = of({"name": "web"}, berth_project_defaults=resources)
+    assert found.problems == (
+        "- host db1, project web: berth_projects[0].resources.cpus: must be a number, such as 1.5",
+    )
+
+
+@pytest.mark.parametrize(
     ("variables", "is_declared"),
     [({}, False), ({"berth_projects": None}, False), ({"berth_projects": []}, True)],
 )
@@ -60,7 +98,6 @@ def test_an_undefined_list_is_not_an_empty_one(variables: Any, is_declared: bool
     assert host_input("db1", variables).is_declared is is_declared
 
 
-@pytest.mark.xfail(strict=True, reason="roles/projects has '' as default of berth_state_dir; module validate meets it")
 def test_an_empty_state_folder_means_the_default() -> None:
     assert of({"name": "web"}, berth_state_dir="").problems == ()
 
@@ -104,10 +141,36 @@ def test_no_definition_comes_out_where_there_are_problems() -> None:
     assert of({"name": "web"}, {"name": "Web"}).definitions == ()
 
 
-@pytest.mark.xfail(strict=True, reason="a fault of berth_env is told of each project, not where it is")
 def test_a_problem_of_the_global_environment_is_told_where_it_is_written() -> None:
     (problem,) = of({"name": "web"}, {"name": "api"}, berth_env={"TZ": "UTC"}).problems
-    assert "berth_env.TZ" in problem
+    assert problem == "- host db1: berth_env.TZ: is set by Berth itself: use timezone"
+
+
+def test_so_is_one_of_the_defaults() -> None:
+    (problem,) = of({"name": "web"}, {"name": "api"}, berth_project_defaults={"env": {"TZ": "UTC"}}).problems
+    assert problem == "- host db1: berth_project_defaults.env.TZ: is set by Berth itself: use timezone"
+
+
+def test_so_is_one_of_a_project() -> None:
+    (problem,) = of({"name": "web"}, {"name": "api", "env": {"BERTH_X": "1"}}).problems
+    assert problem == (
+        "- host db1, project api: berth_projects[1].env.BERTH_X: "
+        "starts with BERTH_, which is kept for Berth itself: take another name"
+    )
+
+
+def test_a_variable_that_is_wrong_in_every_layer_is_told_of_each() -> None:
+    env = {"HOME": "/root"}
+    problems = of({"name": "web", "env": env}, berth_project_defaults={"env": env}, berth_env=env).problems
+    assert problems == (
+        "- host db1: berth_env.HOME: is set by Berth itself: it is always /home/agent",
+        "- host db1: berth_project_defaults.env.HOME: is set by Berth itself: it is always /home/agent",
+        "- host db1, project web: berth_projects[0].env.HOME: is set by Berth itself: it is always /home/agent",
+    )
+
+
+def test_a_wrong_variable_of_a_layer_is_told_without_any_project() -> None:
+    assert of(berth_env={"TZ": "UTC"}).problems == ("- host db1: berth_env.TZ: is set by Berth itself: use timezone",)
 
 
 @pytest.mark.parametrize(
@@ -202,9 +265,11 @@ def test_what_ansible_attaches_is_taken_off() -> None:
     assert type(value["a"]) is str and type(value["b"][0]) is str
 
 
-@pytest.mark.xfail(strict=True, raises=TypeError, reason="json.dumps applies default to values, not to keys")
 def test_a_key_that_yaml_reads_as_a_date_is_told_and_no_crash() -> None:
-    assert of({"name": "web", "env": {datetime.date(2026, 1, 2): "x"}}).problems
+    assert of({"name": "web", "env": {datetime.date(2026, 1, 2): "x"}}).problems == (
+        "- host db1, project web: berth_projects[0].env: the key '2026-01-02' is not allowed: "
+        "allowed are letters, digits and _, not starting with a digit",
+    )
 
 
 # Nothing private in messages

@@ -58,10 +58,10 @@ def test_a_newer_record_takes_the_place_of_the_older(records: Records) -> None:
         "{}",
         '{"container_id": "x"}',
         "\x00\x00",
-        pytest.param(
-            '{"container_id": 5, "uid": "a", "gid": []}',
-            marks=pytest.mark.xfail(strict=True, reason="the types of the fields are not looked at"),
-        ),
+        '{"container_id": 5, "uid": "a", "gid": []}',
+        '{"container_id": "x", "uid": "a", "gid": 1}',
+        '{"container_id": "x", "uid": 1, "gid": []}',
+        '{"container_id": ["x"], "uid": 1, "gid": 1}',
     ],
 )
 def test_a_broken_file_is_as_none(records: Records, content: str) -> None:
@@ -120,9 +120,15 @@ def test_a_state_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 
 def test_host_state_is_made_once_and_may_be_there(records: Records, tmp_path: Path) -> None:
     folder = tmp_path / "state" / "projects" / "web"
-    records.prepare("web", str(folder))
-    records.prepare("web", str(folder))
+    records.prepare(str(folder))
+    records.prepare(str(folder))
     assert folder.is_dir()
+
+
+def test_host_state_that_cannot_be_made_is_told(records: Records, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(BerthError, match=r"Cannot make .*file/web: .*berth_state_dir"):
+        records.prepare(str(tmp_path / "file" / "web"))
 
 
 def test_records_are_their_owners_only(records: Records) -> None:

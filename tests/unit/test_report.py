@@ -145,8 +145,8 @@ def test_what_is_pending_and_what_is_worth_a_word_comes_below() -> None:
         "",
         "Notes:",
         "  h web: base outdated",
-        "  h web: replace pending: ports: 127.0.0.1:1/tcp: 80 → (none)",
-        "  h web: replace pending: ports: 127.0.0.1:2/tcp: (none) → 80",
+        "  h web: replace: ports: 127.0.0.1:1/tcp: 80 → (none)",
+        "  h web: replace: ports: 127.0.0.1:2/tcp: (none) → 80",
     ]
 
 
@@ -156,11 +156,10 @@ def test_an_error_is_in_the_table_and_in_full_below() -> None:
     assert lines[-1] == "  h web: It is not ours."
 
 
-@pytest.mark.xfail(strict=True, reason="the table says '-' and the note 'none pending: …' of what waits for an agent")
 def test_what_waits_for_an_agent_at_work_is_told_as_waiting() -> None:
-    table = status_table({"h": host(found(reasons=[STOP]))})
-    assert "none pending" not in table
-    assert not table.splitlines()[1].endswith("-")
+    lines = status_table({"h": host(found(reasons=[STOP]))}).splitlines()
+    assert lines[1].split()[-1] == "waits"
+    assert lines[2:] == ["", "Notes:", "  h web: waits: state: running → stopped"]
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,20 @@ from typing import Any, NoReturn
 
 import pytest
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError, EngineError
-from ansible_collections.berth.projects.plugins.module_utils.plan import Plan, Reason, Step
-from ansible_collections.berth.projects.plugins.module_utils.result import failure_message, result_of
+from ansible_collections.berth.projects.plugins.module_utils.plan import Plan, Reason
+from ansible_collections.berth.projects.plugins.module_utils.result import (
+    Outcome,
+    failure_message,
+    only_planned,
+    result_of,
+)
 from ansible_collections.berth.projects.plugins.module_utils.runner import run_module
+from ansible_collections.berth.projects.plugins.module_utils.steps import Step
 from ansible_collections.berth.projects.plugins.module_utils.world import View
 from ansible_collections.berth.projects.tests.unit.builders import container_of, definition, plan
 
 WEB = definition()
+DONE = Outcome(True, "id", ())
 
 
 @pytest.mark.parametrize(
@@ -38,20 +45,20 @@ def test_the_status_is_that_after_the_steps(state: str, status: str | None, afte
     wanted = definition(state=state)
     container = container_of(wanted, status=status) if status else None
     made = plan(wanted, container)
-    assert result_of(made, View(container=container), wanted, None, (), None)["status"] == after
+    assert result_of(made, View(container=container), wanted, DONE)["status"] == after
 
 
 @pytest.mark.parametrize(("state", "after"), [("started", "running"), ("stopped", "created")])
 def test_a_new_container_of_a_stopped_project_never_runs(state: str, after: str) -> None:
     wanted = definition(state=state, env={"A": "b"})
     container = container_of(WEB)
-    result = result_of(plan(wanted, container), View(container=container), wanted, "id", (), None)
+    result = result_of(plan(wanted, container), View(container=container), wanted, DONE)
     assert (result["action"], result["status"]) == ("replace", after)
 
 
 def test_an_entry_is_plain_data_with_the_published_keys() -> None:
     made = Plan("web", (Step("pull", "x:1"), Step("replace")), (Reason("restart", {"policy": "a"}, {"policy": "b"}),))
-    result = result_of(made, View(container=container_of(WEB)), WEB, "id", ["careful"], None)
+    result = result_of(made, View(container=container_of(WEB)), WEB, Outcome(True, "id", ("careful",)))
     assert json.loads(json.dumps(result)) == {
         "name": "web",
         "changed": True,
@@ -68,12 +75,29 @@ def test_an_entry_is_plain_data_with_the_published_keys() -> None:
 
 def test_a_project_that_failed_has_the_status_it_had() -> None:
     made = Plan("web", (Step("stop"),))
-    result = result_of(made, View(container=container_of(WEB)), WEB, "id", (), "It broke.")
+    result = result_of(made, View(container=container_of(WEB)), WEB, Outcome(False, "id", (), "It broke."))
     assert (result["changed"], result["status"], result["error"]) == (False, "running", "It broke.")
 
 
+def test_a_project_that_failed_after_its_first_step_has_changed() -> None:
+    made = Plan("web", (Step("rename", "berth-web"), Step("stop")))
+    result = result_of(made, View(container=container_of(WEB)), WEB, Outcome(True, "id", (), "It broke."))
+    assert (result["changed"], result["status"], result["error"]) == (True, "running", "It broke.")
+
+
 def test_an_undeclared_project_has_no_image() -> None:
-    assert result_of(Plan("old"), View(), None, None, (), None)["image"] is None
+    assert result_of(Plan("old"), View(), None, Outcome(False, None, ()))["image"] is None
+
+
+@pytest.mark.parametrize(("steps", "changed"), [((), False), ((Step("stop"),), True)])
+def test_what_is_only_planned_would_change_what_it_has_steps_for(steps: tuple[Step, ...], changed: bool) -> None:
+    container = container_of(WEB)
+    outcome = only_planned(Plan("web", steps, warnings=("careful",)), View(container=container))
+    assert outcome == Outcome(changed, container["Id"], ("careful",))
+
+
+def test_what_cannot_be_planned_is_an_error_and_no_change() -> None:
+    assert only_planned(Plan("web", (Step("create"),)).failed("No."), View()) == Outcome(False, None, (), "No.")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,13 @@ from typing import Any
 import pytest
 from ansible_collections.berth.projects.plugins.module_utils.aspects import create_body
 from ansible_collections.berth.projects.plugins.module_utils.aspects_process import OWN_VARIABLES
-from ansible_collections.berth.projects.plugins.plugin_utils.rules import host_problems, host_warnings, looks_secret
+from ansible_collections.berth.projects.plugins.module_utils.names import agent_volume, home_volume
+from ansible_collections.berth.projects.plugins.plugin_utils.rules import (
+    env_problems,
+    host_problems,
+    host_warnings,
+    looks_secret,
+)
 from ansible_collections.berth.projects.tests.unit.builders import SITE, definition
 
 
@@ -62,30 +68,12 @@ def with_ports(name: str, *ports: dict[str, Any], **keys: Any) -> dict[str, Any]
         ({"host_ip": "10.0.0.1"}, {"host_ip": "10.0.0.1"}),
         ({"protocol": "udp"}, {"protocol": "udp"}),
         ({}, {"protocol": "tcp"}),
-        pytest.param(
-            {},
-            {"host_ip": None},
-            marks=pytest.mark.xfail(
-                strict=True, reason="null within a list is not the default here, but is for the module"
-            ),
-        ),
-        pytest.param(
-            {},
-            {"protocol": None},
-            marks=pytest.mark.xfail(
-                strict=True, reason="null within a list is not the default here, but is for the module"
-            ),
-        ),
-        pytest.param(
-            {"host_ip": "::1"},
-            {"host_ip": "0:0:0:0:0:0:0:1"},
-            marks=pytest.mark.xfail(strict=True, reason="two spellings of one address are taken for two"),
-        ),
-        pytest.param(
-            {},
-            {"host_ip": "::0"},
-            marks=pytest.mark.xfail(strict=True, reason="two spellings of one address are taken for two"),
-        ),
+        ({}, {"host_ip": None}),
+        ({}, {"protocol": None}),
+        ({"host_ip": "::1"}, {"host_ip": "0:0:0:0:0:0:0:1"}),
+        ({"host_ip": "FE80::A"}, {"host_ip": "fe80:0::000a"}),
+        ({}, {"host_ip": "::0"}),
+        ({"host_ip": "0:0:0:0:0:0:0:0"}, {"host_ip": "10.0.0.1"}),
     ],
 )
 def test_a_port_of_the_host_is_taken_once(one: dict[str, Any], other: dict[str, Any]) -> None:
@@ -113,10 +101,11 @@ def test_a_project_that_is_to_be_absent_takes_no_port() -> None:
     assert told(with_ports("web", {}, state="absent"), with_ports("api", {})) == []
 
 
-@pytest.mark.xfail(strict=True, reason="the schema's pattern lets any numbers through, and no rule looks closer")
-@pytest.mark.parametrize("address", ["999.1.1.1", ":::", "1:2"])
+@pytest.mark.parametrize("address", ["999.1.1.1", ":::", "1:2", "127.0.0.01", "1.2.3"])
 def test_an_address_must_be_one(address: str) -> None:
-    assert told(with_ports("web", {"host_ip": address})) != []
+    assert told(with_ports("web", {}, {"host": 1, "host_ip": address})) == [
+        "berth_projects[0].ports[1].host_ip: must be an IPv4 or IPv6 address, such as 127.0.0.1"
+    ]
 
 
 # Folders
@@ -247,27 +236,65 @@ def test_a_target_is_taken_once(keys: dict[str, Any], taken_by: str) -> None:
 
 def test_the_socket_of_docker_access_is_a_target_too() -> None:
     socket = "/var/run/docker.sock"
-    texts = told_of(docker_access=True, mounts=[{"source": socket, "target": socket}])
+    texts = told_of(docker_access=True, mounts=[{"source": "/srv/a.sock", "target": socket}])
     assert texts == [f"mounts[0].target: {socket} is the target of docker_access already"]
 
 
-@pytest.mark.xfail(strict=True, reason="the socket as a plain mount gives the engine away without a word")
-def test_the_engines_socket_as_a_mount_is_told_to_be_docker_access() -> None:
-    socket = {"source": "/var/run/docker.sock", "target": "/tmp/docker.sock"}
-    assert told_of(mounts=[socket]) or list(host_warnings([{"name": "web", "mounts": [socket]}]))
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/var/run/docker.sock",
+        "/run/docker.sock",
+        "//run/docker.sock",
+        "/run/docker.sock/",
+        "/var/run/../run/docker.sock",
+    ],
+)
+@pytest.mark.parametrize("kind", ["workspace", "mount"])
+def test_the_engines_socket_as_a_mount_is_told_to_be_docker_access(path: str, kind: str) -> None:
+    keys = workspace(path, name="x") if kind == "workspace" else mount(source=path)
+    where = "workspaces[0].path" if kind == "workspace" else "mounts[0].source"
+    assert told_of(**keys) == [
+        f"{where}: is the engine's socket, which is root on the host: say so with docker_access: true"
+    ]
+
+
+@pytest.mark.parametrize("path", ["/srv/docker.sock", "/run/docker.socket", "/run/podman/podman.sock"])
+def test_another_socket_may_be_mounted(path: str) -> None:
+    assert told_of(**mount(source=path)) == []
+
+
+@pytest.mark.parametrize("volume", [home_volume("web"), agent_volume("web"), home_volume("a-b"), agent_volume("x")])
+def test_a_volume_of_a_project_is_its_own(volume: str) -> None:
+    assert told_of(**mount(type="volume", source=volume)) == [
+        "mounts[0].source: is a project's own volume, with its logins: share a volume of another name"
+    ]
+
+
+@pytest.mark.parametrize(
+    "volume", ["cache", "berth-cache", "berth-home", "web-home", "berth-web-homes", "my-berth-web-home"]
+)
+def test_a_volume_of_another_name_may_be_shared(volume: str) -> None:
+    assert told_of(**mount(type="volume", source=volume)) == []
 
 
 # Environment
 
 
+def told_of_env(*keys: str) -> list[str]:
+    """What is said of variables that are set in ``berth_env``."""
+    problems = env_problems(("berth_env",), dict.fromkeys(keys, "x"))
+    return [f"{problem.where}: {problem.text}" for problem in problems]
+
+
 @pytest.mark.parametrize(("key", "instead"), sorted(OWN_VARIABLES.items()))
 def test_a_variable_that_berth_sets_is_refused_with_the_setting_to_use(key: str, instead: str) -> None:
-    assert told_of(env={key: "x"}) == [f"env.{key}: is set by Berth itself: {instead}"]
+    assert told_of_env(key) == [f"berth_env.{key}: is set by Berth itself: {instead}"]
 
 
 def test_names_of_berths_own_are_kept_for_it() -> None:
-    assert told_of(env={"BERTH_ANYTHING": "x"}) == [
-        "env.BERTH_ANYTHING: starts with BERTH_, which is kept for Berth itself: take another name"
+    assert told_of_env("BERTH_ANYTHING") == [
+        "berth_env.BERTH_ANYTHING: starts with BERTH_, which is kept for Berth itself: take another name"
     ]
 
 
@@ -275,12 +302,20 @@ def test_every_variable_that_berth_sets_is_refused() -> None:
     full = definition(timezone="UTC", workspaces=[{"path": "/a"}])
     for entry in create_body(full, SITE)["Env"]:
         key = entry.partition("=")[0]
-        assert told_of(env={key: "x"}), key
+        assert told_of_env(key), key
 
 
 @pytest.mark.parametrize("key", ["PATH", "LANG", "TZDIR", "HOMEPAGE", "MY_BERTH_X"])
 def test_other_variables_are_the_users(key: str) -> None:
+    assert told_of_env(key) == []
     assert told_of(env={key: "x"}) == []
+
+
+def test_each_wrong_variable_is_told() -> None:
+    assert [text.partition(":")[0] for text in told_of_env("A", "TZ", "BERTH_X", "B")] == [
+        "berth_env.TZ",
+        "berth_env.BERTH_X",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -298,10 +333,12 @@ def test_other_variables_are_the_users(key: str) -> None:
         "AWS_ACCESS_KEY_ID",
         "DEPLOY_PRIVATE_KEY",
         "GOOGLE_CREDENTIALS",
-        *(
-            pytest.param(key, marks=pytest.mark.xfail(strict=True, reason="a well-known name that is not recognised"))
-            for key in ("PGPASSWORD", "SSHPASS", "MYSQL_PWD", "DB_PASS", "GITHUB_PAT")
-        ),
+        "PGPASSWORD",
+        "SSHPASS",
+        "MYSQL_PWD",
+        "DB_PASS",
+        "GITHUB_PAT",
+        "TOKENS",
     ],
 )
 def test_a_name_may_tell_a_secret(key: str) -> None:
@@ -321,10 +358,7 @@ def test_a_name_may_tell_a_secret(key: str) -> None:
         "-----BEGIN OPENSSH PRIVATE KEY-----\nabc",
         "text before\n-----BEGIN PRIVATE KEY-----",
         "postgres://user:pw@db/x",
-        pytest.param(
-            "redis://:pw@cache:6379",
-            marks=pytest.mark.xfail(strict=True, reason="a URL with a password and no user is not recognised"),
-        ),
+        "redis://:pw@cache:6379",
     ],
 )
 def test_a_value_may_look_like_a_secret_under_any_name(value: str) -> None:
@@ -338,6 +372,9 @@ def test_a_value_may_look_like_a_secret_under_any_name(value: str) -> None:
         ("TOKENIZER", "bpe"),
         ("PASSWORDLESS", True),
         ("MONKEY", "x"),
+        ("COMPASS", "north"),
+        ("PATH_PATTERN", "*.py"),
+        ("FORMAT", "x"),
         ("PUBLIC_KEY", "ssh-ed25519 AAAA"),
         ("URL", "https://example.com:8080/a@b"),
         ("SKILL", "sk-short"),
@@ -359,7 +396,30 @@ def test_access_to_the_engine_is_a_warning() -> None:
     assert text.startswith("project web: docker_access gives the agent the host's engine")
 
 
+# The user
+
+
+@pytest.mark.parametrize("user", [None, {}, {"uid": 7}, {"uid": 7, "gid": 8}])
+def test_a_user_is_a_uid_with_or_without_a_gid(user: Any) -> None:
+    assert told_of(user=user) == []
+
+
+@pytest.mark.parametrize("user", [{"gid": 8}, {"uid": None, "gid": 8}])
+def test_a_gid_alone_is_no_user(user: Any) -> None:
+    assert told_of(user=user) == ["user: lacks uid"]
+
+
 # Limits and time zones
+
+
+@pytest.mark.parametrize("cpus", [float("nan"), float("inf")])
+def test_cpus_are_a_finite_number(cpus: float) -> None:
+    assert told_of(resources={"cpus": cpus}) == ["resources.cpus: must be a number, such as 1.5"]
+
+
+@pytest.mark.parametrize("cpus", [None, 0.01, 1, 1.5, 1000])
+def test_any_number_of_cpus_may_be_asked_for(cpus: Any) -> None:
+    assert told_of(resources={"cpus": cpus}) == []
 
 
 @pytest.mark.parametrize(

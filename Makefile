@@ -77,7 +77,7 @@ lint-changelog: setup-dev
 
 lint-ansible: lint-copy
 	@echo "== ansible-lint: playbooks and roles, profile production"
-	@cd $(COLLECTION) && PATH="$(BIN):$$PATH" $(BIN)/ansible-lint --offline --strict
+	@cd $(COLLECTION) && PATH="$(BIN):$$PATH" $(BIN)/ansible-lint --offline --strict --nocolor
 
 lint-sanity: lint-copy
 	@echo "== ansible-test sanity (the first run installs its own tools, a minute or so more)"

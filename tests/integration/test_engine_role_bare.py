@@ -109,7 +109,8 @@ SYSTEMD = "apt-get update -qq && apt-get install -y -qq systemd-sysv dbus && exe
 @pytest.fixture(scope="module", params=["bookworm", "bookworm with systemd", "trixie"])
 def machine(request: pytest.FixtureRequest, api: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """A fresh machine with root, Python, make and this checkout, set up; it has no engine."""
-    suite, _, systemd = request.param.partition(" ")
+    suite = request.param.split()[0]
+    systemd = "systemd" in request.param
     image = bare_image(api, suite, tmp_path_factory.mktemp("root"))
     container = api.create_container(
         image,
@@ -128,7 +129,7 @@ def machine(request: pytest.FixtureRequest, api: Any, tmp_path_factory: pytest.T
             "Tmpfs": {"/run": "", "/run/lock": ""},
         },
     )
-    machine = Machine(api, container["Id"], bool(systemd))
+    machine = Machine(api, container["Id"], systemd)
     try:
         api.start(machine.id)
         if systemd:

@@ -22,7 +22,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         task_vars = task_vars or {}
-        variable = self._task.args.get("results", "berth_found")
+        variable = self._task.args.get("results", "projects_found")
         hosts = task_vars.get("ansible_play_hosts_all", [])
         found = {host: task_vars["hostvars"][host].get(variable) for host in hosts}
         table = status_table({host: entry for host, entry in found.items() if entry and "projects" in entry})

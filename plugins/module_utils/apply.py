@@ -83,7 +83,7 @@ def carry_out(plan: Plan, definition: Definition | None, view: View, tools: Tool
         if record != view.record:
             tools.records.write(plan.project, record)
     except BerthError as error:
-        return Outcome(done > 0, view.container_id, tuple(work.warnings), error.msg)
+        return Outcome(done > 0, work.container_id, tuple(work.warnings), error.msg)
     return Outcome(done > 0, work.container_id, tuple(work.warnings))
 
 
@@ -120,6 +120,7 @@ def _start(work: _Work, step: Step, tools: Tools) -> None:
     except BerthError as error:
         if unproven is None:
             tools.engine.remove(container_id)
+            work.container_id = None
         elif work.view.previous_id:
             set_aside(tools.engine, work.project, unproven, tools.stop_timeout)
             bring_back(tools.engine, work.project, work.view.previous_id, work.declared.restart)

@@ -2,28 +2,19 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The one door to Docker: every call to an engine goes through this file, and only this file imports the SDK."""
+"""The one door to Docker: every call to an engine goes through here."""
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from ansible_collections.berth.projects.plugins.module_utils.connection import DEFAULT_DOCKER_HOST, tls_files
-from ansible_collections.berth.projects.plugins.module_utils.errors import EngineError, EngineUnavailable
-
-try:
-    import docker
-    from docker.errors import APIError, DockerException, TLSParameterError
-    from docker.tls import TLSConfig
-    from requests.exceptions import RequestException
-
-    HAS_DOCKER_SDK = True
-except ImportError:
-    HAS_DOCKER_SDK = False
+from ansible_collections.berth.projects.plugins.module_utils.connection import DEFAULT_DOCKER_HOST
+from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError, EngineError, EngineUnavailable
+from ansible_collections.berth.projects.plugins.module_utils.sdk import demand_sdk, failure_of, sdk_client
+from ansible_collections.berth.projects.plugins.module_utils.socket_reader import SCHEME, SocketReader
 
 OLDEST_API = (1, 41)  # Docker 20.10
 
@@ -33,64 +24,70 @@ class Engine:
 
     Bodies and answers are those of the Docker Engine API, as plain dicts. Every method raises EngineError, with what
     was being done and what the engine said.
+
+    Args:
+        params: A module's parameters, with those of ``CONNECTION_ARGS``. Nothing is asked of the engine yet.
     """
 
-    def __init__(self, api: Any, docker_host: str) -> None:
-        self.api = api
-        self.docker_host = docker_host
+    def __init__(self, params: Mapping[str, Any]) -> None:
+        self._params = params
+        self.docker_host: str = params["docker_host"]
+        wanted = params["api_version"]
+        self._prefix = "" if wanted in (None, "", "auto") else f"/v{wanted}"
+        local = self.docker_host.startswith(SCHEME)
+        self._reader = SocketReader(self.docker_host, params["timeout"]) if local else None
+        self._client: Any = None
+        self._client_lock = threading.Lock()
         self._info: dict[str, Any] | None = None
 
     @classmethod
     def connect(cls, params: Mapping[str, Any]) -> Engine:
-        """Open a connection and check that the engine answers and is new enough.
-
-        Args:
-            params: A module's parameters, with those of ``CONNECTION_ARGS``.
+        """An engine that answers and is new enough.
 
         Raises:
             EngineUnavailable: There is no SDK, or nothing answers on the local socket.
             EngineError: There is an engine, but it may not be used, is too old, or is elsewhere and silent.
         """
-        docker_host = params["docker_host"]
-        if not HAS_DOCKER_SDK:
-            raise EngineUnavailable(
-                f"The Docker SDK for Python cannot be imported by {sys.executable}. Install it for that Python: "
-                "the package python3-docker on Debian and Ubuntu, or 'pip install docker'; "
-                "or let role berth.projects.engine do it.",
-                need="sdk",
-            )
+        demand_sdk()
+        engine = cls(params)
         try:
-            api = docker.APIClient(
-                base_url=_base_url(docker_host, params),
-                version=params["api_version"] or "auto",
-                timeout=params["timeout"],
-                tls=_tls(params),
-                use_ssh_client=docker_host.startswith("ssh://"),
-                max_pool_size=64,
-            )
-            if params["api_version"] not in (None, "", "auto"):
-                api.version()
-        except TLSParameterError as error:
-            raise EngineError(f"The TLS options for the engine at {docker_host} do not fit: {error}") from error
-        except (DockerException, RequestException, OSError) as error:
-            raise _no_answer(docker_host, error) from error
-        spoken = tuple(int(part) for part in api.api_version.split("."))
-        if spoken < OLDEST_API:
+            _status, version = engine._read("/version")
+        except BerthError:
+            raise
+        except Exception as error:
+            if failure_of(error) is None:
+                raise
+            raise _no_answer(engine.docker_host, error) from error
+        spoken = str(version.get("ApiVersion", "0"))
+        if tuple(int(part) for part in spoken.split(".")) < OLDEST_API:
             raise EngineError(
-                f"The engine at {docker_host} speaks API {api.api_version}; Berth needs 1.41 (Docker 20.10) or newer. "
+                f"The engine at {engine.docker_host} speaks API {spoken}; Berth needs 1.41 (Docker 20.10) or newer. "
                 "Upgrade the engine, or point docker_host at a newer one."
             )
-        return cls(api, docker_host)
+        return engine
+
+    @property
+    def api(self) -> Any:
+        """The SDK's ``APIClient``, made when it is first needed."""
+        with self._client_lock:
+            if self._client is None:
+                self._client = sdk_client(self.docker_host, self._params)
+            return self._client
 
     @contextmanager
     def calling(self, doing: str) -> Iterator[None]:
-        """Turn the SDK's errors into EngineError: ``<doing>: <what the engine said>``."""
+        """Turn what a call to the engine raises into EngineError: ``<doing>: <what the engine said>``."""
         try:
             yield
-        except APIError as error:
-            said = error.explanation or str(error)
-            raise EngineError(f"{doing}: the engine said: {said}", error.status_code) from error
-        except (DockerException, RequestException, OSError) as error:
+        except BerthError:
+            raise
+        except Exception as error:
+            failure = failure_of(error)
+            if failure is None:
+                raise
+            said, status = failure
+            if said:
+                raise EngineError(f"{doing}: the engine said: {said}", status) from error
             why = type(error).__name__
             raise EngineError(f"{doing}: no answer from the engine at {self.docker_host} ({why})") from error
 
@@ -98,46 +95,65 @@ class Engine:
 
     def containers(self) -> list[dict[str, Any]]:
         """Every container, running or not, as ``GET /containers/json`` lists it."""
-        with self.calling("listing containers"):
-            answer: list[dict[str, Any]] = self.api.containers(all=True)
-            return answer
+        listed: list[dict[str, Any]] = self._get("listing containers", "/containers/json", all="1")
+        return listed
 
     def images(self) -> list[dict[str, Any]]:
         """Every image that is not an intermediate one, as ``GET /images/json`` lists it."""
-        with self.calling("listing images"):
-            answer: list[dict[str, Any]] = self.api.images()
-            return answer
+        listed: list[dict[str, Any]] = self._get("listing images", "/images/json")
+        return listed
 
     def container(self, name_or_id: str) -> dict[str, Any] | None:
         """One container as ``GET /containers/{id}/json`` shows it, or None when there is none."""
-        return self._inspect("container", name_or_id, self.api.inspect_container)
+        return self._find(f"inspecting container {name_or_id}", f"/containers/{name_or_id}/json")
 
     def image(self, reference: str) -> dict[str, Any] | None:
         """One image as ``GET /images/{name}/json`` shows it, or None when there is none."""
-        return self._inspect("image", reference, self.api.inspect_image)
-
-    def _inspect(self, kind: str, name: str, call: Any) -> dict[str, Any] | None:
-        try:
-            with self.calling(f"inspecting {kind} {name}"):
-                answer: dict[str, Any] = call(name)
-                return answer
-        except EngineError as error:
-            if error.status == 404:
-                return None
-            raise
+        return self._find(f"inspecting image {reference}", f"/images/{reference}/json")
 
     def info(self) -> dict[str, Any]:
         """What the engine says of itself and its host (``GET /info``); asked once a connection."""
         if self._info is None:
-            with self.calling("asking the engine about its host"):
-                self._info = self.api.info()
+            self._info = self._get("asking the engine about its host", "/info")
         return self._info
 
     def processes(self, container_id: str) -> list[str]:
-        """The command lines that run in a container, without its init."""
-        with self.calling(f"listing the processes of container {container_id[:12]}"):
-            answer = self.api.top(container_id, "-eo pid,args")
+        """The command lines that run in a container."""
+        doing = f"listing the processes of container {container_id[:12]}"
+        try:
+            answer = self._get(doing, f"/containers/{container_id}/top", ps_args="-eo pid,args")
+        except EngineError as error:
+            if '"ps"' not in error.msg:
+                raise
+            raise EngineError(
+                f"{doing}: the engine's host has no program ps, which it takes to see whether an agent is at work. "
+                "Install it there (package procps), or run with berth_when_busy=force.",
+                error.status,
+            ) from error
         return [row[-1] for row in answer.get("Processes") or []]
+
+    def _find(self, doing: str, path: str) -> dict[str, Any] | None:
+        try:
+            found: dict[str, Any] = self._get(doing, path)
+        except EngineError as error:
+            if error.status == 404:
+                return None
+            raise
+        return found
+
+    def _get(self, doing: str, path: str, **query: str) -> Any:
+        with self.calling(doing):
+            status, answer = self._read(path, **query)
+        if status >= 400:
+            said = answer.get("message") if isinstance(answer, Mapping) else None
+            raise EngineError(f"{doing}: the engine said: {said or status}", status)
+        return answer
+
+    def _read(self, path: str, **query: str) -> tuple[int, Any]:
+        if self._reader:
+            return self._reader.get(self._prefix + path, query)
+        response = self.api._get(self.api._url(path), params=query)
+        return response.status_code, response.json()
 
     # Changing it
 
@@ -206,24 +222,9 @@ class Engine:
             self.api.connect_container_to_network(container_id, network)
 
 
-def _base_url(docker_host: str, params: Mapping[str, Any]) -> str:
-    if docker_host.startswith("tcp://") and (params["tls"] or params["validate_certs"]):
-        return "https://" + docker_host[len("tcp://") :]
-    return docker_host
-
-
-def _tls(params: Mapping[str, Any]) -> Any:
-    if not (params["tls"] or params["validate_certs"]):
-        return False
-    files = tls_files(params)
-    pair = (files["cert"], files["key"]) if files["cert"] and files["key"] else None
-    return TLSConfig(client_cert=pair, ca_cert=files["ca"], verify=bool(params["validate_certs"]))
-
-
 def _no_answer(docker_host: str, error: BaseException) -> EngineError | EngineUnavailable:
     """Tell apart the three ways in which an engine stays silent: each wants something else done."""
-    text = str(error)
-    if "Permission denied" in text or "PermissionError" in text:
+    if isinstance(error, PermissionError) or "Permission denied" in str(error):
         return EngineError(
             f"This user may not use the engine at {docker_host}. Add the user to the group docker "
             "('usermod -aG docker USER', then log in again), or run the play with become."

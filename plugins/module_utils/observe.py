@@ -21,7 +21,7 @@ from ansible_collections.berth.projects.plugins.module_utils.world import Host, 
 
 AGENT_COMMANDS = ("claude",)
 _INTERPRETERS = ("node", "sh", "ash", "bash", "dash")
-_QUICK_OPTIONS = ("--version", "-v", "--help", "-h")
+_QUESTIONS = (["--version"], ["-v"], ["--help"], ["-h"])
 
 
 def view_projects(
@@ -88,11 +88,23 @@ def agent_of(command_line: str) -> str | None:
     What only asks for a version or for help (as the health check does) is nobody's work.
     """
     words = command_line.split()
-    if any(word in _QUICK_OPTIONS for word in words[1:4]):
-        return None
-    programs = [posixpath.basename(word) for word in words if not word.startswith("-")]
-    program = programs[1] if len(programs) > 1 and programs[0] in _INTERPRETERS else next(iter(programs), None)
-    return program if program in AGENT_COMMANDS else None
+    if words and posixpath.basename(words[0]) in _INTERPRETERS and words[1:2] not in _QUESTIONS:
+        words = _script_of(words[1:])
+    program = posixpath.basename(words[0]) if words else ""
+    return program if program in AGENT_COMMANDS and words[1:2] not in _QUESTIONS else None
+
+
+def _script_of(words: list[str]) -> list[str]:
+    """An interpreter's script and what it is given: the first word that is neither an option nor an option's value."""
+    after_option = False
+    for index, word in enumerate(words):
+        if word.startswith("-"):
+            after_option = True
+        elif after_option and posixpath.basename(word) not in AGENT_COMMANDS:
+            after_option = False
+        else:
+            return words[index:]
+    return []
 
 
 def host_of(info: Mapping[str, Any]) -> Host:

@@ -102,6 +102,8 @@ def plan_project(definition: Definition, view: View, images: Images, site: Site,
             return Plan(name)
         return _defer(_plan_removal(name, view), view, policy)
     if view.container is None:
+        if policy.only_state and definition.state == "stopped":
+            return Plan(name)
         if policy.only_state:
             return Plan(
                 name, error=f"There is no container {container_name(name)}: run berth.projects.provision first."
@@ -141,9 +143,9 @@ def check_limits(plan: Plan, definition: Definition, site: Site, host: Host) -> 
         )
     for path in definition.bind_sources:
         if overlap(path, host.root):
-            return plan.failed(
-                f"{path} covers or is in the engine's own folder {host.root}: mount from somewhere else."
-            )
+            return plan.failed(f"{path} covers or is in the engine's own folder {host.root}: choose another.")
+        if overlap(path, site.state_dir):
+            return plan.failed(f"{path} covers or is in Berth's own state folder {site.state_dir}: choose another.")
     return plan
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a module tells of its work: one entry a project,, for machines to read."""
+"""What a module tells of its work: one entry a project, for machines to read."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -76,8 +77,8 @@ def survey(engine: Engine | None, request: Request, records: Records) -> Survey:
         BerthError: The engine cannot be read, or a declared folder is missing on the host.
     """
     _check_folders(request.definitions)
-    listing = Listing(engine.containers() if engine else (), request.site.scope)
-    image_list = engine.images() if engine else []
+    containers, image_list = _lists(engine) if engine else ([], [])
+    listing = Listing(containers, request.site.scope)
     orphans = find_orphans(listing, request.site.scope, request.declared)
     gone = [orphan.project for orphan in orphans if orphan.is_prunable] if request.prune else []
     views = view_projects(engine, listing, [*request.names, *gone], records, request.parallel)
@@ -94,6 +95,13 @@ def survey(engine: Engine | None, request: Request, records: Records) -> Survey:
     for project, text in warnings.items():
         plans[project] = replace(plans[project], warnings=(*plans[project].warnings, text))
     return Survey(tuple(plans.values()), orphans, ["image"] if coming else [], views, definitions)
+
+
+def _lists(engine: Engine) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The engine's containers and images, listed side by side."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        images = pool.submit(engine.images)
+        return engine.containers(), images.result()
 
 
 def _check_folders(definitions: Iterable[Definition]) -> None:

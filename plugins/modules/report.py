@@ -16,7 +16,7 @@ options:
   results:
     description: The variable that each host registered its result in.
     type: str
-    default: berth_found
+    default: projects_found
 extends_documentation_fragment:
   - berth.projects.attributes
   - berth.projects.attributes.info
@@ -28,7 +28,7 @@ EXAMPLES = r"""
 - name: Look at this host's projects
   berth.projects.info:
     projects: "{{ berth_projects }}"
-  register: berth_found
+  register: projects_found
 
 - name: Show what was found
   berth.projects.report:

@@ -33,7 +33,14 @@ Definition = Mapping[str, Any]
 Path = tuple  # of the steps to a place, as in Problem
 
 LEAST_MEMORY = 6 * 1024**2  # the engine refuses less
-_ENGINE_ROOTS = ("/var/lib/docker", "/var/lib/containerd", "/run/docker", "/run/containerd")
+_ENGINE_ROOTS = (
+    "/var/lib/docker",
+    "/var/lib/containerd",
+    "/run/docker",
+    "/run/containerd",
+    "/var/run/docker",
+    "/var/run/containerd",
+)
 _RESERVED_TARGETS = (
     "/",
     "/proc",
@@ -195,7 +202,9 @@ def _mount_problems(place: Path, definition: Definition) -> Iterator[Problem]:
 
 def env_problems(place: Path, env: Mapping[str, Any]) -> Iterator[Problem]:
     """Keys that Berth itself sets; for each layer of variables, so that the path leads to where the key is."""
-    for key in env:
+    for key, value in env.items():
+        if value is None:  # takes away what a layer below has set
+            continue
         if key in OWN_VARIABLES:
             yield Problem((*place, key), f"is set by Berth itself: {OWN_VARIABLES[key]}")
         elif key.startswith("BERTH_"):

@@ -18,7 +18,7 @@ from ansible_collections.berth.projects.plugins.module_utils.errors import Berth
 from ansible_collections.berth.projects.plugins.module_utils.image_debootstrap import make_rootfs
 from ansible_collections.berth.projects.plugins.plugin_utils.recipe import recipe_from_vars
 
-NO_ENGINE: Any = Engine(api=None, docker_host="unix:///nowhere")
+NO_ENGINE: Any = Engine({"docker_host": "unix:///nowhere", "api_version": "auto", "timeout": 1})
 RECIPE = recipe_from_vars({"berth_image_base": "debootstrap:trixie", "berth_image_mirror": "http://127.0.0.1:9/debian"})
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="debootstrap and mount need root")
 

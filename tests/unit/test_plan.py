@@ -356,7 +356,7 @@ def test_a_container_that_was_never_made_cannot_be_started() -> None:
 @pytest.mark.parametrize(
     "state",
     [
-        pytest.param("stopped", marks=pytest.mark.xfail(strict=True, reason="stop fails where there is no container")),
+        "stopped",
         "absent",
     ],
 )
@@ -476,7 +476,6 @@ def test_what_the_host_cannot_give_is_refused_before_anything_is_done(keys: dict
         {"mounts": [{"source": f"{SITE.state_dir}/records", "target": "/x"}]},
     ],
 )
-@pytest.mark.xfail(strict=True, reason="check_limits does not look at the site's state folder")
 def test_berths_own_state_folder_is_refused_where_the_host_alone_knows_it(keys: dict[str, Any]) -> None:
     found = check_limits(Plan("web", (Step("create"),)), definition(**keys), SITE, HOST)
     assert found.error is not None and found.steps == ()

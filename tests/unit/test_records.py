@@ -104,7 +104,7 @@ def test_a_reader_never_meets_half_a_record(records: Records) -> None:
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        seen = {records.read("web") for _ in range(300)}
+        seen = {records.read("web") for _attempt in range(300)}
     finally:
         stop.set()
         writer.join()

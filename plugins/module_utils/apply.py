@@ -35,13 +35,14 @@ class Tools:
 
 @dataclass
 class _Work:
-    """One project as its steps go by: ``container_id`` and ``warnings`` follow what has been done."""
+    """One project as its steps go by: ``container_id``, ``warnings`` and the count of steps follow what is done."""
 
     project: str
     definition: Definition | None
     view: View
     container_id: str | None
     warnings: list[str] = field(default_factory=list)
+    done: int = 0
 
     @property
     def declared(self) -> Definition:
@@ -74,17 +75,16 @@ def carry_out(plan: Plan, definition: Definition | None, view: View, tools: Tool
     if plan.error:
         return Outcome(False, view.container_id, plan.warnings, plan.error)
     work = _Work(plan.project, definition, view, view.container_id, list(plan.warnings))
-    done = 0
     try:
         for step in plan.steps:
             _STEPS[step.verb](work, step, tools)
-            done += 1
+            work.done += 1
         record = view.record.of(work.container_id, definition.user if definition else None)
         if record != view.record:
             tools.records.write(plan.project, record)
     except BerthError as error:
-        return Outcome(done > 0, work.container_id, tuple(work.warnings), error.msg)
-    return Outcome(done > 0, work.container_id, tuple(work.warnings))
+        return Outcome(work.done > 0, work.container_id, tuple(work.warnings), error.msg)
+    return Outcome(work.done > 0, work.container_id, tuple(work.warnings))
 
 
 def _pull(work: _Work, step: Step, tools: Tools) -> None:
@@ -120,7 +120,7 @@ def _start(work: _Work, step: Step, tools: Tools) -> None:
     except BerthError as error:
         if unproven is None:
             tools.engine.remove(container_id)
-            work.container_id = None
+            work.container_id, work.done = None, 0
         elif work.view.previous_id:
             set_aside(tools.engine, work.project, unproven, tools.stop_timeout)
             bring_back(tools.engine, work.project, work.view.previous_id, work.declared.restart)

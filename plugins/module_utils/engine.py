@@ -51,14 +51,13 @@ class Engine:
         demand_sdk()
         engine = cls(params)
         try:
-            _status, version = engine._read("/version")
+            spoken = engine._api_version()
         except BerthError:
             raise
         except Exception as error:
             if failure_of(error) is None:
                 raise
             raise _no_answer(engine.docker_host, error) from error
-        spoken = str(version.get("ApiVersion", "0"))
         if tuple(int(part) for part in spoken.split(".")) < OLDEST_API:
             raise EngineError(
                 f"The engine at {engine.docker_host} speaks API {spoken}; Berth needs 1.41 (Docker 20.10) or newer. "
@@ -148,6 +147,11 @@ class Engine:
             said = answer.get("message") if isinstance(answer, Mapping) else None
             raise EngineError(f"{doing}: the engine said: {said or status}", status)
         return answer
+
+    def _api_version(self) -> str:
+        if self._reader:
+            return self._reader.api_version()
+        return str(self.api.version()["ApiVersion"])
 
     def _read(self, path: str, **query: str) -> tuple[int, Any]:
         if self._reader:

@@ -57,8 +57,10 @@ def result_of(
 
 def failure_message(failed: Sequence[Mapping[str, Any]], of: int) -> str:
     """The task's message: how many of how many, and each by name with its reason."""
-    head = f"{len(failed)} of {of} projects failed on this host. " if of > 1 else ""
-    return head + " ".join(f"{project['name']}: {project['error']}" for project in failed)
+    if of == 1:
+        return f"{failed[0]['name']}: {failed[0]['error']}"
+    told = [f"- {project['name']}: {project['error']}" for project in failed]
+    return "\n".join([f"{len(failed)} of {of} projects failed on this host:", *told])
 
 
 def _status_after(plan: Plan, view: View, definition: Definition | None) -> str:

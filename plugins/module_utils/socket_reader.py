@@ -14,6 +14,9 @@ from __future__ import annotations
 import json
 import socket
 import threading
+from contextlib import suppress
+from dataclasses import dataclass
+from email.message import Message
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -34,34 +37,42 @@ class SocketReader:
         self._timeout = timeout
         self._own = threading.local()
 
+    def api_version(self) -> str:
+        """The newest version of the API that the engine speaks, which it says in every answer."""
+        return self._exchange("/_ping").headers.get("Api-Version", "0")
+
     def get(self, path: str, query: dict[str, str]) -> tuple[int, Any]:
         """The status and the JSON body of the answer.
 
         Raises:
             OSError: Nothing answers on the socket, or it may not be used.
         """
-        target = quote(path) + ("?" + urlencode(query) if query else "")
-        try:
-            return self._ask(self._connection(), target)
-        except (HTTPException, ConnectionError):
-            self._own.connection = None  # the engine has closed a connection that was idle: ask on a new one
-            return self._ask(self._connection(), target)
+        answer = self._exchange(quote(path) + ("?" + urlencode(query) if query else ""))
+        return answer.status, json.loads(answer.body) if answer.body else None
 
-    def _connection(self) -> HTTPConnection:
+    def _exchange(self, target: str) -> _Answer:
         connection: HTTPConnection | None = getattr(self._own, "connection", None)
-        if connection is None:
-            connection = self._own.connection = _SocketConnection(self._path, self._timeout)
-        return connection
-
-    @staticmethod
-    def _ask(connection: HTTPConnection, target: str) -> tuple[int, Any]:
+        if connection is not None:
+            with suppress(HTTPException, ConnectionError):
+                return _ask(connection, target)  # else the engine has closed it while it was idle: ask on a new one
+        self._own.connection = _SocketConnection(self._path, self._timeout)
         try:
-            connection.request("GET", target)
-            answer = connection.getresponse()
-            body = answer.read()
+            return _ask(self._own.connection, target)
         except HTTPException as error:
-            raise ConnectionError(str(error)) from error
-        return answer.status, json.loads(body) if body else None
+            raise ConnectionError(f"no HTTP answer: {error}") from error
+
+
+@dataclass(frozen=True)
+class _Answer:
+    status: int
+    headers: Message
+    body: bytes
+
+
+def _ask(connection: HTTPConnection, target: str) -> _Answer:
+    connection.request("GET", target)
+    answer = connection.getresponse()
+    return _Answer(answer.status, answer.headers, answer.read())
 
 
 class _SocketConnection(HTTPConnection):

@@ -104,8 +104,8 @@ def test_what_cannot_be_planned_is_an_error_and_no_change() -> None:
     ("failed", "of", "message"),
     [
         (["a"], 1, "a: no"),
-        (["a"], 3, "1 of 3 projects failed on this host. a: no"),
-        (["a", "b"], 3, "2 of 3 projects failed on this host. a: no b: no"),
+        (["a"], 3, "1 of 3 projects failed on this host:\n- a: no"),
+        (["a", "b"], 3, "2 of 3 projects failed on this host:\n- a: no\n- b: no"),
     ],
 )
 def test_a_failure_names_each_project(failed: list[str], of: int, message: str) -> None:

@@ -94,9 +94,7 @@ def refuse(problems: Iterable[str]) -> None:
     shown = told[:_SHOWN]
     rest = [f"… and {len(told) - _SHOWN} more"] if len(told) > _SHOWN else []
     count = "1 thing is" if len(told) == 1 else f"{len(told)} things are"
-    raise BerthError(
-        "\n".join([f"Nothing was changed on any host, because {count} wrong in the variables:", *shown, *rest])
-    )
+    raise BerthError("\n".join([f"Nothing was changed, because {count} wrong in the variables:", *shown, *rest]))
 
 
 def check_only(only: Iterable[str], inputs: Iterable[HostInput]) -> list[str]:

@@ -124,7 +124,7 @@ def _reason_lines(reason: Mapping[str, Any]) -> Iterator[str]:
         yield f"{reason['aspect']}: {_text(before)} → {_text(after)}"
         return
     for key in sorted({*before, *after}):
-        yield f"{reason['aspect']}: {key}: {_text(before.get(key))} → {_text(after.get(key))}"
+        yield f"{reason['aspect']}: {key}: {_text(before.get(key), key)} → {_text(after.get(key), key)}"
     if not {*before, *after}:
         yield f"{reason['aspect']}: made from another definition"
 
@@ -144,7 +144,18 @@ def _values(reasons: Sequence[Mapping[str, Any]], side: str) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _text(value: Any) -> str:
+_MEASURES: Mapping[str, tuple[int, str]] = {
+    "memory": (1024**2, " MiB"),
+    "shm_size": (1024**2, " MiB"),
+    "nano_cpus": (10**9, " CPUs"),
+}
+"""What the engine counts in bytes and in 10^-9 CPUs, a person reads in these."""
+
+
+def _text(value: Any, key: str = "") -> str:
+    if key in _MEASURES and isinstance(value, int):
+        unit, name = _MEASURES[key]
+        return f"{value / unit:g}{name}"
     return "(none)" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 

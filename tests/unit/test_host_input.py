@@ -195,9 +195,7 @@ def test_warnings_name_the_host() -> None:
 def test_all_problems_stop_the_run_at_once() -> None:
     with pytest.raises(BerthError) as error:
         refuse(["- a", "- b"])
-    assert error.value.msg == (
-        "Nothing was changed on any host, because 2 things are wrong in the variables:\n- a\n- b"
-    )
+    assert error.value.msg == ("Nothing was changed, because 2 things are wrong in the variables:\n- a\n- b")
 
 
 def test_one_problem_is_one_thing() -> None:

@@ -171,3 +171,17 @@ def test_orphans_come_last_with_what_they_are(kind: str, words: str) -> None:
     lines = status_table({"h": host(orphans=[orphan])}).splitlines()
     assert lines[:3] == ["No projects are declared.", "", "Not declared:"]
     assert lines[4].split()[:3] == ["h", "berth-old", "exited"] and words in lines[4]
+
+
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [
+        ({"memory": 4 * 1024**3}, "    resources: memory: (none) → 4096 MiB"),
+        ({"nano_cpus": 1_500_000_000}, "    resources: nano_cpus: (none) → 1.5 CPUs"),
+        ({"pids": 512}, "    resources: pids: (none) → 512"),
+    ],
+)
+def test_what_the_engine_counts_in_small_units_is_told_in_those_of_people(values: dict[str, int], line: str) -> None:
+    reason = {"aspect": "resources", "before": {key: None for key in values}, "after": values}
+    project = {"name": "web", "action": "update", "changed": True, "error": None, "reasons": [reason]}
+    assert plan_lines("host", [project], check_mode=False)[1] == line

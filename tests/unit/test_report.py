@@ -182,6 +182,6 @@ def test_orphans_come_last_with_what_they_are(kind: str, words: str) -> None:
     ],
 )
 def test_what_the_engine_counts_in_small_units_is_told_in_those_of_people(values: dict[str, int], line: str) -> None:
-    reason = {"aspect": "resources", "before": {key: None for key in values}, "after": values}
+    reason = {"aspect": "resources", "before": dict.fromkeys(values), "after": values}
     project = {"name": "web", "action": "update", "changed": True, "error": None, "reasons": [reason]}
     assert plan_lines("host", [project], check_mode=False)[1] == line

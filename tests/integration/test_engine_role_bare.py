@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import os
 import re
-import shutil
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bare_image import bare_image
 
 from playbooks import parse_recap
 
@@ -28,10 +28,6 @@ pytestmark = [
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 HOST_CERTIFICATES = Path("/usr/local/share/ca-certificates")
-MIRRORS = {
-    "bookworm": "http://deb.debian.org/debian",
-    "trixie": "http://deb.debian.org/debian",
-}
 # All that --privileged gives but SYS_RESOURCE, which a container of a container may not have.
 CAPABILITIES = (
     "AUDIT_CONTROL AUDIT_READ BLOCK_SUSPEND DAC_READ_SEARCH IPC_LOCK IPC_OWNER LEASE LINUX_IMMUTABLE MAC_ADMIN "
@@ -147,21 +143,6 @@ def machine(request: pytest.FixtureRequest, api: Any, tmp_path_factory: pytest.T
         yield machine
     finally:
         api.remove_container(machine.id, force=True, v=True)
-
-
-def bare_image(api: Any, suite: str, folder: Path) -> str:
-    """The one that the role `image` has left on this engine, else one made by debootstrap."""
-    reference = f"berth-rootfs:{suite}"
-    if not api.images(reference):
-        if not shutil.which("debootstrap"):
-            pytest.skip("debootstrap is not installed")
-        reference = f"berth-test-rootfs:{suite}"
-    if not api.images(reference):
-        subprocess.run(["debootstrap", "--variant=minbase", suite, folder, MIRRORS[suite]], check=True)
-        with subprocess.Popen(["tar", "-C", folder, "-c", "."], stdout=subprocess.PIPE) as tar:
-            api.import_image_from_stream(tar.stdout, *reference.split(":"))
-        shutil.rmtree(folder)
-    return reference
 
 
 def checkout_files() -> dict[str, bytes]:

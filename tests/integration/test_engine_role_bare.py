@@ -186,3 +186,22 @@ def test_an_engine_that_was_stopped_is_started_and_a_broken_one_explained(machin
     machine.must_run("rm /etc/docker/daemon.json; systemctl reset-failed docker 2>/dev/null || true")
     mended = machine.role()
     assert (mended.rc, mended.changed) == (0, 1), mended.output
+
+
+TEST_CONTAINERS = """
+set -e
+apt-get install -y -qq --no-install-recommends busybox-static git
+make -C /berth setup-dev
+cd /berth
+git init --quiet
+.venv/bin/python -m pytest -q tests/integration/test_container_*.py
+"""
+
+
+def test_containers_do_the_same_on_the_engine_of_each_release(machine: Machine) -> None:
+    """Docker 20.10 (API 1.41) on Debian 12, 26.1 (API 1.45) on Debian 13."""
+    if machine.has_systemd:
+        pytest.skip("the engine is that of bookworm without systemd")
+    assert machine.role().rc == 0
+    done = machine.run(TEST_CONTAINERS)
+    assert done.rc == 0, done.output

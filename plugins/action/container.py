@@ -23,6 +23,11 @@ class ActionModule(ProjectAction):
             Display().display(line)
         warnings = [f"host {host}, project {entry['name']}: {text}" for entry in projects for text in entry["warnings"]]
         answer["warnings"] = [*answer.get("warnings", ()), *checked.warnings, *warnings]
+        if (
+            answer.get("failed") and projects
+        ):  # what went well was told above; the rest of the result would bury the reason
+            answer["projects"] = [entry for entry in projects if entry["error"]]
+            answer.pop("orphans", None)
         if self._task.diff:
             answer["diff"] = diff_of(host, projects)
         return answer

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
 from ansible_collections.berth.projects.plugins.plugin_utils.host_input import (
     VARIABLES,
+    HostInput,
     check_only,
     host_input,
     names_in,
@@ -35,25 +37,35 @@ class ActionModule(ActionBase):
         return result
 
     def _check(self, task_vars: dict[str, Any]) -> dict[str, Any]:
-        inputs = [host_input(host, self._variables(host, task_vars)) for host in task_vars["ansible_play_hosts_all"]]
-        problems = [problem for entry in inputs for problem in entry.problems]
+        hosts = task_vars["ansible_play_hosts_all"]
+        problems: list[str] = []
+        inputs = [self._input(host, task_vars, problems) for host in hosts]
         only = names_in(self._task.args.get("only"))
         refuse(problems or check_only(only, inputs))
-        names = [name for name in task_vars if name.startswith(PREFIX)]
-        recipe_from_vars({name: self._templar.template(task_vars[name]) for name in names})
         return {
             "changed": False,
             "hosts": len(inputs),
             "projects": sum(len(entry.definitions) for entry in inputs),
         }
 
-    def _variables(self, host: str, task_vars: dict[str, Any]) -> dict[str, Any]:
-        """A host's variables, resolved as that host sees them.
-
-        What the play itself sets is known for the current host only. The others check that by themselves, in the task
-        that does their work.
-        """
-        if host != task_vars["inventory_hostname"]:
-            source = task_vars["hostvars"][host]
-            return {name: source[name] for name in VARIABLES if name in source}
-        return {name: self._templar.template(task_vars[name]) for name in VARIABLES if name in task_vars}
+    def _input(self, host: str, task_vars: dict[str, Any], problems: list[str]) -> HostInput:
+        """Check one host; what is wrong goes to ``problems``."""
+        variables: dict[str, Any] = {}
+        recipe: dict[str, Any] = {}
+        source = task_vars if host == task_vars["inventory_hostname"] else task_vars["hostvars"][host]
+        for name in source:
+            if name not in VARIABLES and not name.startswith(PREFIX):
+                continue
+            try:
+                value = self._templar.template(task_vars[name]) if source is task_vars else source[name]
+            except AnsibleError as error:
+                problems.append(f"- host {host}: {name}: cannot be resolved: {error.message}")
+                continue
+            (recipe if name.startswith(PREFIX) else variables)[name] = value
+        checked = host_input(host, variables)
+        problems.extend(checked.problems)
+        try:
+            recipe_from_vars(recipe)
+        except BerthError as error:
+            problems.append(f"- host {host}: {error.msg}")
+        return checked

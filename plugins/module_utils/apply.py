@@ -12,11 +12,11 @@ from typing import Any, Callable
 
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
-from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
+from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError, message_of
 from ansible_collections.berth.projects.plugins.module_utils.launch import Launcher
 from ansible_collections.berth.projects.plugins.module_utils.names import aside_name, container_name
 from ansible_collections.berth.projects.plugins.module_utils.plan import Plan
-from ansible_collections.berth.projects.plugins.module_utils.records import Records
+from ansible_collections.berth.projects.plugins.module_utils.records import Record, Records
 from ansible_collections.berth.projects.plugins.module_utils.replace import bring_back, set_aside, swap
 from ansible_collections.berth.projects.plugins.module_utils.result import Outcome
 from ansible_collections.berth.projects.plugins.module_utils.steps import Step
@@ -35,12 +35,13 @@ class Tools:
 
 @dataclass
 class _Work:
-    """One project as its steps go by: ``container_id``, ``warnings`` and the count of steps follow what is done."""
+    """One project as its steps go by: all but the first three follow what is done."""
 
     project: str
     definition: Definition | None
     view: View
     container_id: str | None
+    record: Record
     warnings: list[str] = field(default_factory=list)
     done: int = 0
 
@@ -65,7 +66,7 @@ class _Work:
 
 
 def carry_out(plan: Plan, definition: Definition | None, view: View, tools: Tools) -> Outcome:
-    """Do the steps of a plan, then remember the container as the project's.
+    """Do the steps of a plan, then remember what is known of the project's container now.
 
     Steps stop at the first that fails; what was before that one still is, or is told in the outcome's error.
 
@@ -74,17 +75,23 @@ def carry_out(plan: Plan, definition: Definition | None, view: View, tools: Tool
     """
     if plan.error:
         return Outcome(False, view.container_id, plan.warnings, plan.error)
-    work = _Work(plan.project, definition, view, view.container_id, list(plan.warnings))
+    work = _Work(plan.project, definition, view, view.container_id, view.record, list(plan.warnings))
+    if view.is_running and view.is_ready:
+        work.record = work.record.proven(view.container_id)
+    error = None
     try:
         for step in plan.steps:
             _STEPS[step.verb](work, step, tools)
             work.done += 1
-        record = view.record.of(work.container_id, definition.user if definition else None)
-        if record != view.record:
-            tools.records.write(plan.project, record)
-    except BerthError as error:
-        return Outcome(work.done > 0, work.container_id, tuple(work.warnings), error.msg)
-    return Outcome(work.done > 0, work.container_id, tuple(work.warnings))
+        work.record = work.record.with_user(definition.user if definition else None)
+    except Exception as problem:  # one project's; the others go on
+        error = message_of(problem)
+    try:
+        if work.record != view.record:
+            tools.records.write(plan.project, work.record)
+    except BerthError as problem:
+        error = error or problem.msg
+    return Outcome(work.done > 0, work.container_id, tuple(work.warnings), error)
 
 
 def _pull(work: _Work, step: Step, tools: Tools) -> None:
@@ -107,25 +114,40 @@ def _unpause(work: _Work, step: Step, tools: Tools) -> None:
     tools.engine.unpause(work.id)
 
 
+def _set_aside(work: _Work, step: Step, tools: Tools) -> None:
+    if work.view.unproven is not None:
+        set_aside(tools.engine, work.project, work.view.unproven["Id"], tools.stop_timeout)
+
+
 def _create(work: _Work, step: Step, tools: Tools) -> None:
     work.container_id = tools.launcher.create(work.declared)
+    work.record = work.record.pending(work.container_id)
 
 
 def _start(work: _Work, step: Step, tools: Tools) -> None:
-    """Start the container. When it is a new one that was never ready, the one before it comes back on failure."""
-    container_id = work.id
-    unproven = work.view.container
+    """Start the container, and see it ready.
+
+    One that runs and was never ready is started afresh: nobody can be at work in it. If it does not become ready, one
+    that was made by this run goes, and one that has yet to prove itself makes way for the one before it.
+    """
+    container_id, view = work.id, work.view
+    if view.is_running:
+        tools.engine.stop(container_id, tools.stop_timeout)
     try:
         work.warnings += tools.launcher.start(work.project, container_id)
     except BerthError as error:
-        if unproven is None:
+        if view.container is None:
             tools.engine.remove(container_id)
-            work.container_id, work.done = None, 0
-        elif work.view.previous_id:
-            set_aside(tools.engine, work.project, unproven, tools.stop_timeout)
-            bring_back(tools.engine, work.project, work.view.previous_id, work.declared.restart)
+            work.container_id, work.done, work.record = None, 0, view.record
+        elif view.previous_id:
+            set_aside(tools.engine, work.project, container_id, tools.stop_timeout)
+            bring_back(tools.engine, work.project, view.previous_id, work.declared.restart)
+            work.container_id, work.record = view.previous_id, work.record.proven(view.previous_id)
             raise BerthError(f"{error.msg} The container that was there before runs again.") from error
+        else:
+            work.record = work.record.proven(None)
         raise
+    work.record = work.record.proven(container_id)
 
 
 def _stop(work: _Work, step: Step, tools: Tools) -> None:
@@ -133,22 +155,28 @@ def _stop(work: _Work, step: Step, tools: Tools) -> None:
 
 
 def _replace(work: _Work, step: Step, tools: Tools) -> None:
-    work.container_id, warnings = swap(tools.engine, tools.launcher, work.declared, work.existing, tools.stop_timeout)
+    definition = work.declared
+    new_id, warnings = swap(tools.engine, tools.launcher, definition, work.existing, tools.stop_timeout)
     work.warnings += warnings
+    work.container_id = new_id
+    started = definition.state == "started"
+    work.record = work.record.proven(new_id) if started else work.record.pending(new_id)
 
 
 def _remove(work: _Work, step: Step, tools: Tools) -> None:
+    """The record goes on naming the container: should the project be declared again, it is taken up again."""
     container_id = work.id
-    set_aside(tools.engine, work.project, work.existing, tools.stop_timeout)
+    set_aside(tools.engine, work.project, container_id, tools.stop_timeout)
     work.warnings.append(
-        f"{container_name(work.project)} is kept, stopped, as {aside_name(work.project, container_id)}: "
-        "'docker rm' removes it, with what was installed in it; the volumes stay"
+        f"{container_name(work.project)} is kept, stopped, as {aside_name(work.project, container_id)}, and taken up "
+        "again should the project be declared again; 'docker rm' removes it for good, but not its volumes"
     )
     work.container_id = None
 
 
 _STEPS: Mapping[str, Callable[[_Work, Step, Tools], None]] = {
     "pull": _pull,
+    "set-aside": _set_aside,
     "rename": _rename,
     "update": _update,
     "connect": _connect,

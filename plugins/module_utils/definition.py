@@ -147,6 +147,8 @@ def definition_from(written: Mapping[str, Any]) -> Definition:
 
 def normal_reference(reference: str) -> str:
     """An image reference with its tag spelled out: ``debian`` and ``debian:latest`` are one image."""
+    for prefix in ("docker.io/library/", "docker.io/"):
+        reference = reference[len(prefix) :] if reference.startswith(prefix) else reference
     if "@" in reference or reference.startswith("sha256:"):
         return reference
     return reference if ":" in reference.rpartition("/")[2] else f"{reference}:latest"

@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+import calendar
+import json
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -102,6 +105,11 @@ class Engine:
         listed: list[dict[str, Any]] = self._get("listing images", "/images/json")
         return listed
 
+    def volumes(self, label: str) -> list[dict[str, Any]]:
+        """The volumes that carry a label, as ``GET /volumes`` lists them."""
+        answer = self._get("listing volumes", "/volumes", filters=json.dumps({"label": [label]}))
+        return answer.get("Volumes") or []
+
     def container(self, name_or_id: str) -> dict[str, Any] | None:
         """One container as ``GET /containers/{id}/json`` shows it, or None when there is none."""
         return self._find(f"inspecting container {name_or_id}", f"/containers/{name_or_id}/json")
@@ -130,6 +138,23 @@ class Engine:
                 error.status,
             ) from error
         return [row[-1] for row in answer.get("Processes") or []]
+
+    def has_printed(self, container_id: str, line: str, since: str) -> bool:
+        """Whether a container has printed a line since a time of the engine's (``2026-01-02T03:04:05.678901234Z``).
+
+        True where the engine keeps no output that could tell.
+        """
+        seconds, _dot, fraction = since.rstrip("Z").partition(".")
+        start = f"{calendar.timegm(time.strptime(seconds, '%Y-%m-%dT%H:%M:%S'))}.{fraction or 0}"
+        query = {"stdout": "1", "since": start}
+        path = f"/containers/{container_id}/logs"
+        with self.calling(f"reading the output of container {container_id[:12]}"):
+            if self._reader:
+                status, output = self._reader.get_bytes(self._prefix + path, query)
+            else:
+                answer = self.api._get(self.api._url(path), params=query)
+                status, output = answer.status_code, answer.content
+        return status >= 400 or f"{line}\n".encode() in output
 
     def _find(self, doing: str, path: str) -> dict[str, Any] | None:
         try:
@@ -164,7 +189,9 @@ class Engine:
     def pull(self, reference: str) -> None:
         repository, tag = _split_reference(reference)
         with self.calling(f"pulling image {reference}"):
-            self.api.pull(repository, tag=tag)
+            for event in self.api.pull(repository, tag=tag, stream=True, decode=True):
+                if event.get("error"):  # with status 200 all the same
+                    raise EngineError(f"pulling image {reference}: the engine said: {event['error']}")
 
     def create(self, name: str, body: Mapping[str, Any]) -> str:
         """Create a container; returns its id."""
@@ -188,7 +215,8 @@ class Engine:
         watchdog.start()
         try:
             self.start(container_id)
-            yield from _lines(stream)
+            with self.calling(f"listening to container {container_id[:12]}"):
+                yield from _lines(stream)
         finally:
             watchdog.cancel()
             stream.close()

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import traceback
+
 
 class BerthError(Exception):
     """Something the user can act on: what was wrong, where, what to do.
@@ -42,3 +44,19 @@ class EngineError(BerthError):
     def __init__(self, msg: str, status: int | None = None) -> None:
         super().__init__(msg)
         self.status = status
+
+
+def message_of(error: Exception) -> str:
+    """What may be told of any exception: the message of ours, and of others only where they came from."""
+    return error.msg if isinstance(error, BerthError) else _describe_bug(error)
+
+
+def _describe_bug(error: Exception) -> str:
+    """Where an unexpected exception came from, without its text.
+
+    Ansible prints an uncaught exception together with the module's parameters, and an exception's text may quote its
+    input. Both can hold secrets, so only the type and the places in the code are told.
+    """
+    frames = traceback.extract_tb(error.__traceback__)[-4:]
+    places = " > ".join(f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno} {frame.name}" for frame in frames)
+    return f"Berth met a bug: {type(error).__name__} at {places}. None of its input is shown: please report this line."

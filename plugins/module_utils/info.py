@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.aspects_mounted import actual_ports
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
+from ansible_collections.berth.projects.plugins.module_utils.observe import folder_problems
 from ansible_collections.berth.projects.plugins.module_utils.records import Records
 from ansible_collections.berth.projects.plugins.module_utils.request import request_from
 from ansible_collections.berth.projects.plugins.module_utils.result import only_planned, result_of
@@ -27,7 +28,9 @@ def look(params: Mapping[str, Any]) -> dict[str, Any]:
     projects = []
     for plan in found.plans:
         view, definition = found.views[plan.project], found.definitions.get(plan.project)
-        entry = result_of(plan, view, definition, only_planned(plan, view))
+        problems = folder_problems(definition, request.site) if definition and definition.state != "absent" else []
+        told = plan.failed("; ".join(problems)) if problems else plan
+        entry = result_of(told, view, definition, only_planned(told, view))
         projects.append({**entry, "changed": False, "status": view.status, **_details(view, now)})
     return {"changed": False, "projects": projects, "orphans": [orphan.as_dict() for orphan in found.orphans]}
 

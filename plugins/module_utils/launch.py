@@ -6,21 +6,19 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
+from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
 from ansible_collections.berth.projects.plugins.module_utils.aspects import create_body
-from ansible_collections.berth.projects.plugins.module_utils.aspects_mounted import wanted_mounts
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
-from ansible_collections.berth.projects.plugins.module_utils.names import CONTRACT, CONTRACT_VERSION, container_name
-from ansible_collections.berth.projects.plugins.module_utils.plan import contract_missing
+from ansible_collections.berth.projects.plugins.module_utils.names import READY, container_name
+from ansible_collections.berth.projects.plugins.module_utils.plan import image_misfit
 from ansible_collections.berth.projects.plugins.module_utils.records import Records
 
-READY = "berth: ready"
 WARNING = "berth: warning: "
 ERROR = "berth: error: "
 _LINES_SHOWN = 15
@@ -38,8 +36,7 @@ class Launcher:
         self._site = site
         self._records = records
         self._ready_timeout = ready_timeout
-        self._fit: set[str] = set()
-        self._lock = threading.Lock()
+        self._images: dict[str, dict[str, Any]] = {}
 
     def create(self, definition: Definition) -> str:
         """Create the project's container under its name and return its id.
@@ -47,7 +44,7 @@ class Launcher:
         Raises:
             BerthError: The image does not fit, host state cannot be made, or the engine refused.
         """
-        self._check_image(definition)
+        self.check_image(definition)
         self._records.prepare(self._site.host_state(definition.name))
         return self._engine.create(container_name(definition.name), create_body(definition, self._site))
 
@@ -76,28 +73,15 @@ class Launcher:
             # Its restart policy may have it running again by now, and the exit code is gone then.
             code = "" if state.get("Running") else f" with exit code {state.get('ExitCode')}"
             what = f"ended{code} before it was ready"
-        said = "It printed nothing." if not last else "Its last lines: " + " | ".join(last)
+        said = "It printed nothing." if not last else "Its last lines: " + " | ".join(last) + "."
         return f"The container {container_name(project)} {what}. {said}"
 
-    def _check_image(self, definition: Definition) -> None:
-        """Refuse an image that is not made for Berth, or whose content would escape a snapshot of the container."""
-        reference = definition.image
-        with self._lock:
-            known = reference in self._fit
-        if known:
-            return
-        image = self._engine.image(reference)
+    def check_image(self, definition: Definition) -> None:
+        """Refuse an image that cannot be used, or is not there."""
+        image = self._images.get(definition.image) or self._engine.image(definition.image)
         if image is None:
-            raise BerthError(f"There is no image {reference} on this engine.")
-        config = image.get("Config") or {}
-        if (config.get("Labels") or {}).get(CONTRACT) != CONTRACT_VERSION:
-            raise BerthError(contract_missing(reference))
-        loose = sorted(set(config.get("Volumes") or {}) - set(wanted_mounts(definition, self._site)))
-        if loose:
-            raise BerthError(
-                f"The image {reference} declares volumes that nothing is mounted on ({', '.join(loose)}): what is "
-                "written there would be lost with the container. Mount something on each, or build the image without."
-            )
-        if not config.get("Volumes"):
-            with self._lock:
-                self._fit.add(reference)
+            raise BerthError(f"There is no image {definition.image} on this engine.")
+        self._images[definition.image] = image
+        misfit = image_misfit(image, definition, self._site)
+        if misfit:
+            raise BerthError(misfit)

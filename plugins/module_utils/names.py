@@ -18,6 +18,9 @@ CONTRACT_VERSION = "1"
 
 BASE_REPOSITORY = "berth-base"
 
+READY = "berth: ready"
+"""What an entrypoint prints when the container can be worked in."""
+
 _ASIDE = re.compile(r"^(?P<project>berth-[a-z0-9-]+)\.old\.[0-9a-f]{12}$")
 
 

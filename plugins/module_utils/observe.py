@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import os
 import posixpath
+import stat
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
-from ansible_collections.berth.projects.plugins.module_utils.definition import Definition, User
+from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
+from ansible_collections.berth.projects.plugins.module_utils.definition import DOCKER_SOCKET, Definition, User, overlap
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
 from ansible_collections.berth.projects.plugins.module_utils.fingerprint import VERSION
-from ansible_collections.berth.projects.plugins.module_utils.names import FINGERPRINT_VERSION, container_name
-from ansible_collections.berth.projects.plugins.module_utils.records import Records
-from ansible_collections.berth.projects.plugins.module_utils.world import Host, Listing, View, name_clash
+from ansible_collections.berth.projects.plugins.module_utils.names import FINGERPRINT_VERSION, READY, container_name
+from ansible_collections.berth.projects.plugins.module_utils.records import Record, Records
+from ansible_collections.berth.projects.plugins.module_utils.world import Host, Listing, View, name_clash, volume_clash
 
 AGENT_COMMANDS = ("claude",)
 _INTERPRETERS = ("node", "sh", "ash", "bash", "dash")
@@ -38,20 +41,40 @@ def view_projects(
 def _view(engine: Engine, listing: Listing, project: str, records: Records) -> View:
     record = records.read(project)
     entry = listing.named(container_name(project))
-    clash = name_clash(entry, project, listing.scope) if entry else None
+    clash = (name_clash(entry, project, listing.scope) if entry else None) or volume_clash(listing, project)
     if clash:
         return View(record=record, clash=clash)
     recorded = listing.with_id(record.container_id)
     if recorded and recorded.project != project:
         recorded = None
     current = entry or recorded
-    container = engine.container(current.id) if current else None
+    container = _container(engine, current.id) if current else None
     if container is None:
         return View(record=record)
-    if (container["Config"].get("Labels") or {}).get(FINGERPRINT_VERSION) != VERSION:
-        container = with_image_env(engine, container)
-    unproven = entry and recorded and recorded.id != entry.id and recorded.is_aside
-    return View(container=container, record=record, previous_id=recorded.id if unproven and recorded else None)
+    view = View(container, record, is_ready=_is_ready(engine, container, record))
+    if not entry or not recorded or recorded.id == entry.id or not recorded.is_aside:
+        return view
+    if entry.id == record.pending_id or (view.is_running and view.is_ready):
+        return replace(view, previous_id=recorded.id)
+    # A run was cut off before this one was ready: back to the one that was.
+    return View(_container(engine, recorded.id), record, unproven=container)
+
+
+def _container(engine: Engine, container_id: str) -> dict[str, Any] | None:
+    container = engine.container(container_id)
+    if container and (container["Config"].get("Labels") or {}).get(FINGERPRINT_VERSION) != VERSION:
+        return with_image_env(engine, container)
+    return container
+
+
+def _is_ready(engine: Engine, container: Mapping[str, Any], record: Record) -> bool:
+    """Whether a container that runs was ever ready. The record knows of most; of others, their output tells."""
+    state = container["State"]
+    if not state["Running"]:
+        return True
+    if state["Status"] == "restarting":
+        return False
+    return container["Id"] == record.container_id or engine.has_printed(container["Id"], READY, state["StartedAt"])
 
 
 def with_image_env(engine: Engine, container: Mapping[str, Any]) -> dict[str, Any]:
@@ -71,9 +94,32 @@ def folder_owner(definition: Definition) -> User | None:
     return User(status.st_uid, status.st_gid)
 
 
-def missing_folders(definition: Definition) -> list[str]:
-    """The declared host paths that are not there."""
-    return [path for path in definition.bind_sources if not os.path.exists(path)]
+def folder_problems(definition: Definition, site: Site) -> list[str]:
+    """What is wrong, on this host, with the paths that a definition mounts; links are followed first."""
+    folders = {workspace.path for workspace in definition.workspaces}
+    sockets = [DOCKER_SOCKET] if definition.docker_access else []
+    found = (_path_problem(path, path in folders, site) for path in definition.bind_sources)
+    missing = (f"{path}: there is no engine's socket there" for path in sockets if not os.path.exists(path))
+    return [*filter(None, found), *missing]
+
+
+def _path_problem(path: str, is_workspace: bool, site: Site) -> str | None:
+    try:
+        status = os.stat(path)
+    except PermissionError:
+        return f"{path}: the user that runs the module may not look there"
+    except OSError:
+        return f"{path}: is missing. Create it (a workspace is a folder, for example a git clone) or correct the path"
+    if is_workspace and not stat.S_ISDIR(status.st_mode):
+        return f"{path}: is no folder"
+    real = os.path.realpath(path)
+    if real == "/":
+        return f"{path}: leads to /, and the agent would own the host"
+    if real == os.path.realpath(DOCKER_SOCKET):
+        return f"{path}: leads to the engine's socket; say so with docker_access: true"
+    if overlap(real, os.path.realpath(site.state_dir)):
+        return f"{path}: leads to Berth's own state folder {site.state_dir}"
+    return None
 
 
 def agents_at_work(engine: Engine, container_id: str) -> tuple[str, ...]:

@@ -6,16 +6,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Aspect, Site
 from ansible_collections.berth.projects.plugins.module_utils.aspects import ASPECTS
-from ansible_collections.berth.projects.plugins.module_utils.definition import Definition, overlap
+from ansible_collections.berth.projects.plugins.module_utils.aspects_mounted import wanted_mounts
+from ansible_collections.berth.projects.plugins.module_utils.definition import HOST_STATE, Definition, overlap
 from ansible_collections.berth.projects.plugins.module_utils.fingerprint import VERSION, Values, fingerprint
 from ansible_collections.berth.projects.plugins.module_utils.names import (
     BASE_REPOSITORY,
+    CONTRACT,
+    CONTRACT_VERSION,
     FINGERPRINT,
     FINGERPRINT_VERSION,
     container_name,
@@ -55,6 +58,10 @@ class Plan:
     def is_measured(self) -> bool:
         """Whether the host must be able to give what it asks for."""
         return any(step.means.is_measured for step in self.steps)
+
+    @property
+    def makes_container(self) -> bool:
+        return self.action in ("create", "replace")
 
     def failed(self, error: str) -> Plan:
         return replace(self, steps=(), error=error)
@@ -116,6 +123,9 @@ def plan_project(definition: Definition, view: View, images: Images, site: Site,
             f"Remove it with 'docker rm -f {view.name}' (volumes stay) and run again.",
         )
     differences = [] if policy.only_state else _differences(definition, view.container, site)
+    moved = _moved_state(differences)
+    if moved:
+        return Plan(name, error=moved)
     live = [difference for difference in differences if difference.live_step]
     if len(live) == len(differences):
         return _defer(_plan_changes(definition, view, images, live), view, policy)
@@ -150,7 +160,7 @@ def check_limits(plan: Plan, definition: Definition, site: Site, host: Host) -> 
 
 
 def _plan_removal(name: str, view: View, reason: Reason | None = None) -> Plan:
-    if view.container is None:
+    if view.container is None or view.is_aside:
         return Plan(name)
     return Plan(name, (Step("remove"),), (reason or Reason("state", view.status, "absent"),))
 
@@ -185,22 +195,23 @@ def _plan_changes(definition: Definition, view: View, images: Images, difference
     state_step = _state_step(definition, view)
     if state_step:
         steps.append(state_step)
-        reasons.append(Reason("state", view.status, definition.state))
-    warnings = (*_outdated(definition, view, images), *_restarting(view))
-    return Plan(definition.name, tuple(steps), tuple(reasons), warnings)
+        before = view.status if view.is_ready or not view.is_running else f"{view.status}, but never ready"
+        reasons.append(Reason("state", before, definition.state))
+    return Plan(definition.name, tuple(steps), tuple(reasons), _outdated(definition, view, images))
 
 
 def _state_step(definition: Definition, view: View) -> Step | None:
     if definition.state == "started":
         if view.status == "paused":
             return Step("unpause")
-        return None if view.is_running else Step("start")
+        return None if view.is_running and view.is_ready else Step("start")
     return Step("stop") if view.is_running else None
 
 
 def _naming_steps(definition: Definition, view: View) -> list[Step]:
     wanted = container_name(definition.name)
-    return [] if view.name == wanted else [Step("rename", wanted)]
+    first = [Step("set-aside", wanted)] if view.unproven else []
+    return first + ([] if view.name == wanted else [Step("rename", wanted)])
 
 
 def _naming_reasons(definition: Definition, view: View) -> list[Reason]:
@@ -244,6 +255,36 @@ def _image_steps(definition: Definition, images: Images, policy: Policy) -> tupl
     return [], None if image.keeps_contract else contract_missing(reference)
 
 
+def image_misfit(image: Mapping[str, Any], definition: Definition, site: Site) -> str | None:
+    """Why an image cannot be used: it is not made for Berth, or its content would escape a snapshot of the container.
+
+    Args:
+        image: As ``GET /images/{name}/json`` shows it.
+    """
+    config = image.get("Config") or {}
+    if (config.get("Labels") or {}).get(CONTRACT) != CONTRACT_VERSION:
+        return contract_missing(definition.image)
+    loose = sorted(set(config.get("Volumes") or {}) - set(wanted_mounts(definition, site)))
+    if loose:
+        return (
+            f"The image {definition.image} declares volumes that nothing is mounted on ({', '.join(loose)}): what is "
+            "written there would be lost with the container. Mount something on each, or build the image without."
+        )
+    return None
+
+
+def _moved_state(differences: Sequence[_Difference]) -> str | None:
+    """Why a container whose host state lies in another folder is left alone: another user's run made it."""
+    for difference in differences:
+        before, after = difference.before.get(HOST_STATE), difference.after.get(HOST_STATE)
+        if difference.aspect.name == "mounts" and before and before != after:
+            return (
+                f"The container was made with another state folder ({before}), and this run has {after}. "
+                "Run as the same user, or set berth_state_dir to the folder that it was made with."
+            )
+    return None
+
+
 def contract_missing(reference: str) -> str:
     return (
         f"The image {reference} does not carry the label berth.contract=1, so it lacks Berth's entrypoint, launcher "
@@ -257,12 +298,6 @@ def _outdated(definition: Definition, view: View, images: Images) -> tuple[str, 
     if image is None or view.container is None or view.container["Image"] == image.id:
         return ()
     return (f"base outdated: {definition.image} has become another image since this container was made",)
-
-
-def _restarting(view: View) -> tuple[str, ...]:
-    if view.status != "restarting":
-        return ()
-    return (f"{view.name} ends and is restarted again and again; 'docker logs {view.name}' tells why",)
 
 
 def _must_wait(view: View, policy: Policy) -> bool:

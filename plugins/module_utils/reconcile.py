@@ -24,7 +24,7 @@ from ansible_collections.berth.projects.plugins.module_utils.result import (
     only_planned,
     result_of,
 )
-from ansible_collections.berth.projects.plugins.module_utils.survey import Survey, survey
+from ansible_collections.berth.projects.plugins.module_utils.survey import Survey, check_folders, survey
 
 
 def reconcile(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -38,6 +38,7 @@ def reconcile(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
         The module's result. ``needs`` names what the host lacks; where it lacks something nothing was changed.
     """
     request = request_from(params)
+    check_folders(request)
     records = Records(request.site.state_dir)
     engine, needs = _open(params, request)
     looking_only = check_mode or engine is None
@@ -74,8 +75,13 @@ def _carry_out_all(found: Survey, tools: Tools, parallel: int) -> list[Outcome]:
     def one(plan: Plan) -> Outcome:
         return carry_out(plan, found.definitions.get(plan.project), found.views[plan.project], tools)
 
+    # What gives up ports and names goes before what may take them.
+    ending = [plan for plan in found.plans if plan.action in ("stop", "remove")]
+    others = [plan for plan in found.plans if plan not in ending]
     with ThreadPoolExecutor(max_workers=parallel) as pool:
-        return list(pool.map(one, found.plans))
+        outcomes = {plan.project: outcome for plan, outcome in zip(ending, pool.map(one, ending))}
+        outcomes.update({plan.project: outcome for plan, outcome in zip(others, pool.map(one, others))})
+    return [outcomes[plan.project] for plan in found.plans]
 
 
 def _module_result(found: Survey, outcomes: list[Outcome], needs: list[str]) -> dict[str, Any]:

@@ -27,25 +27,38 @@ _LOCK_POLL = 0.1  # seconds; flock has no time limit of its own
 
 @dataclass(frozen=True)
 class Record:
-    """One project. ``container_id`` is the last container that became ready; ``uid`` and ``gid`` are the agent's."""
+    """One project.
+
+    Args:
+        container_id: The last container that was seen to be ready.
+        uid: The agent's, and ``gid`` too.
+        pending_id: A newer one that was made for a project declared as stopped, and so has yet to prove itself.
+    """
 
     container_id: str | None = None
     uid: int | None = None
     gid: int | None = None
+    pending_id: str | None = None
 
     @property
     def is_sound(self) -> bool:
         """Whether it can have been written by Berth: somebody may have edited the file."""
         numbers = all(number is None or isinstance(number, int) for number in (self.uid, self.gid))
-        return numbers and (self.container_id is None or isinstance(self.container_id, str))
+        texts = all(text is None or isinstance(text, str) for text in (self.container_id, self.pending_id))
+        return numbers and texts
 
     @property
     def user(self) -> User | None:
         return User(self.uid, self.gid) if self.uid is not None and self.gid is not None else None
 
-    def of(self, container_id: str | None, user: User | None) -> Record:
-        ids = {"uid": user.uid, "gid": user.gid} if user else {}
-        return replace(self, container_id=container_id, **ids)
+    def proven(self, container_id: str | None) -> Record:
+        return replace(self, container_id=container_id, pending_id=None)
+
+    def pending(self, container_id: str) -> Record:
+        return replace(self, pending_id=container_id)
+
+    def with_user(self, user: User | None) -> Record:
+        return replace(self, uid=user.uid, gid=user.gid) if user else self
 
 
 def default_state_dir() -> str:
@@ -65,7 +78,7 @@ class Records:
         try:
             with open(self._path(project), encoding="utf-8") as file:
                 data = json.load(file)
-            record = Record(data["container_id"], data["uid"], data["gid"])
+            record = Record(data["container_id"], data["uid"], data["gid"], data.get("pending_id"))
         except (OSError, ValueError, KeyError, TypeError):
             return Record()
         return record if record.is_sound else Record()
@@ -79,7 +92,8 @@ class Records:
     def prepare(self, host_state: str) -> None:
         """Make the folder of host state that a project's container mounts."""
         with self._told(f"make {host_state}"):
-            os.makedirs(host_state, mode=0o755, exist_ok=True)
+            os.makedirs(host_state, exist_ok=True)
+            os.chmod(host_state, 0o755)  # whatever the umask: the agent reads it
 
     @contextmanager
     def locked(self, seconds: float) -> Iterator[None]:

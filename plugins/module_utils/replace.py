@@ -17,7 +17,7 @@ from typing import Any
 from ansible_collections.berth.projects.plugins.module_utils.aspects_live import update_restart
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
-from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
+from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError, message_of
 from ansible_collections.berth.projects.plugins.module_utils.launch import Launcher
 from ansible_collections.berth.projects.plugins.module_utils.names import aside_name, container_name
 
@@ -36,34 +36,41 @@ def swap(
         BerthError: The replacement failed; the message says what became of the old container.
     """
     name = container_name(definition.name)
-    ran = bool(old["State"]["Running"])
-    policy = (old["HostConfig"].get("RestartPolicy") or {}).get("Name") or "no"
+    # Not as it is found: a run that was cut off has stopped it, and taken its restart policy away.
+    runs = bool(old["State"]["Running"]) or definition.state == "started"
+    launcher.check_image(definition)
     new_id = None
     try:
-        set_aside(engine, definition.name, old, stop_timeout)
+        set_aside(engine, definition.name, old["Id"], stop_timeout)
         new_id = launcher.create(definition)
         return new_id, launcher.start(definition.name, new_id) if definition.state == "started" else []
-    except BerthError as error:
+    except Exception as error:
+        told = message_of(error)
         try:
             if new_id:
                 engine.remove(new_id)
-            bring_back(engine, definition.name, old["Id"], policy, start=ran)
+            bring_back(engine, definition.name, old["Id"], definition.restart, start=runs)
         except BerthError as second:
             raise BerthError(
-                f"{error.msg} The old container is whole, but could not be brought back as {name}: {second.msg} "
+                f"{told} The old container is whole, but could not be brought back as {name}: {second.msg} "
                 "The next run does it."
             ) from error
-        raise BerthError(f"{error.msg} The old container is {'running' if ran else 'back'} as {name}.") from error
+        raise BerthError(f"{told} The old container is {'running' if runs else 'back'} as {name}.") from error
 
 
-def set_aside(engine: Engine, project: str, container: Mapping[str, Any], stop_timeout: int) -> None:
+def set_aside(engine: Engine, project: str, container_id: str, stop_timeout: int) -> None:
     """Stop a container and take its name away; it will not start by itself, not even with the engine."""
-    container_id = container["Id"]
-    engine.update(container_id, update_restart({"policy": "no"}))
+    container = engine.container(container_id)
+    if container is None:
+        raise BerthError(f"The container {container_id[:12]} is gone.")
     if container["State"].get("Paused"):  # a frozen process cannot end
         engine.unpause(container_id)
     engine.stop(container_id, stop_timeout)
-    engine.rename(container_id, aside_name(project, container_id))
+    # Only now: the engine refuses to update a container that it is just restarting.
+    engine.update(container_id, update_restart({"policy": "no"}))
+    aside = aside_name(project, container_id)
+    if str(container["Name"]).lstrip("/") != aside:
+        engine.rename(container_id, aside)
 
 
 def bring_back(engine: Engine, project: str, container_id: str, policy: str, start: bool = True) -> None:

@@ -41,15 +41,16 @@ def result_of(
     outcome: Outcome,
 ) -> dict[str, Any]:
     """One project's entry in ``projects``."""
+    status = view.status if outcome.error else _status_after(plan, view, definition)
     return {
         "name": plan.project,
         "changed": outcome.changed,
         "action": plan.action,
         "steps": [str(step) for step in plan.steps],
         "reasons": [asdict(reason) for reason in plan.reasons],
-        "container_id": outcome.container_id,
+        "container_id": outcome.container_id if status != "absent" else None,
         "image": definition.image if definition else None,
-        "status": view.status if outcome.error else _status_after(plan, view, definition),
+        "status": status,
         "warnings": list(outcome.warnings),
         "error": outcome.error,
     }

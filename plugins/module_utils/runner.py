@@ -6,10 +6,9 @@
 
 from __future__ import annotations
 
-import traceback
 from typing import TYPE_CHECKING, Any, Callable
 
-from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
+from ansible_collections.berth.projects.plugins.module_utils.errors import message_of
 
 if TYPE_CHECKING:
     from ansible.module_utils.basic import AnsibleModule
@@ -22,21 +21,8 @@ def run_module(module: AnsibleModule, body: Callable[[AnsibleModule], dict[str, 
     """
     try:
         result = body(module)
-    except BerthError as error:
-        module.fail_json(msg=error.msg)
     except Exception as error:
-        module.fail_json(msg=_describe_bug(error))
+        module.fail_json(msg=message_of(error))
     if result.get("failed"):
         module.fail_json(**result)
     module.exit_json(**result)
-
-
-def _describe_bug(error: Exception) -> str:
-    """Where an unexpected exception came from, without its text.
-
-    Ansible prints an uncaught exception together with the module's parameters, and an exception's text may quote its
-    input. Both can hold secrets, so only the type and the places in the code are told.
-    """
-    frames = traceback.extract_tb(error.__traceback__)[-4:]
-    places = " > ".join(f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno} {frame.name}" for frame in frames)
-    return f"Berth met a bug: {type(error).__name__} at {places}. None of its input is shown: please report this line."

@@ -47,8 +47,13 @@ class SocketReader:
         Raises:
             OSError: Nothing answers on the socket, or it may not be used.
         """
+        status, body = self.get_bytes(path, query)
+        return status, json.loads(body) if body else None
+
+    def get_bytes(self, path: str, query: dict[str, str]) -> tuple[int, bytes]:
+        """The status and the body of the answer as it is."""
         answer = self._exchange(quote(path) + ("?" + urlencode(query) if query else ""))
-        return answer.status, json.loads(answer.body) if answer.body else None
+        return answer.status, answer.body
 
     def _exchange(self, target: str) -> _Answer:
         connection: HTTPConnection | None = getattr(self._own, "connection", None)

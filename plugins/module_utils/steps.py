@@ -33,6 +33,7 @@ class Verb:
 
 VERBS: Mapping[str, Verb] = {
     "pull": Verb("none"),
+    "set-aside": Verb("update"),
     "rename": Verb("update"),
     "update": Verb("update", is_measured=True),
     "connect": Verb("update"),

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,10 +17,11 @@ from ansible_collections.berth.projects.plugins.module_utils.engine import Engin
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
 from ansible_collections.berth.projects.plugins.module_utils.image_base import LATEST
 from ansible_collections.berth.projects.plugins.module_utils.image_plan import base_image_is_current
+from ansible_collections.berth.projects.plugins.module_utils.names import MANAGED
 from ansible_collections.berth.projects.plugins.module_utils.observe import (
     agents_at_work,
+    folder_problems,
     host_of,
-    missing_folders,
     view_projects,
     with_image_env,
 )
@@ -29,6 +30,7 @@ from ansible_collections.berth.projects.plugins.module_utils.plan import (
     Plan,
     Policy,
     check_limits,
+    image_misfit,
     plan_project,
     plan_prune,
 )
@@ -74,11 +76,10 @@ def survey(engine: Engine | None, request: Request, records: Records) -> Survey:
     """Observe and plan, changing nothing. Without an engine, everything is still to be made.
 
     Raises:
-        BerthError: The engine cannot be read, or a declared folder is missing on the host.
+        BerthError: The engine cannot be read.
     """
-    _check_folders(request.definitions)
-    containers, image_list = _lists(engine) if engine else ([], [])
-    listing = Listing(containers, request.site.scope)
+    containers, image_list, volumes = _lists(engine) if engine else ([], [], [])
+    listing = Listing(containers, request.site.scope, volumes)
     orphans = find_orphans(listing, request.site.scope, request.declared)
     gone = [orphan.project for orphan in orphans if orphan.is_prunable] if request.prune else []
     views = view_projects(engine, listing, [*request.names, *gone], records, request.parallel)
@@ -91,32 +92,36 @@ def survey(engine: Engine | None, request: Request, records: Records) -> Survey:
         closer = _look_closer(engine, plans, views, request.policy)
         views.update(closer)
         plans.update({project: planner.plan(project, view) for project, view in closer.items()})
-        plans.update(_limited(engine, plans, definitions, request.site))
+        plans.update(_measured(engine, plans, planner))
     for project, text in warnings.items():
         plans[project] = replace(plans[project], warnings=(*plans[project].warnings, text))
     return Survey(tuple(plans.values()), orphans, ["image"] if coming else [], views, definitions)
 
 
-def _lists(engine: Engine) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The engine's containers and images, listed side by side."""
-    with ThreadPoolExecutor(max_workers=1) as pool:
+def _lists(engine: Engine) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
+    """The engine's containers, its images, and Berth's volumes, listed side by side."""
+    with ThreadPoolExecutor(max_workers=2) as pool:
         images = pool.submit(engine.images)
-        return engine.containers(), images.result()
+        volumes = pool.submit(engine.volumes, f"{MANAGED}=true")
+        return engine.containers(), images.result(), volumes.result()
 
 
-def _check_folders(definitions: Iterable[Definition]) -> None:
-    """A folder that is missing stops the host's whole run before its first change, as any wrong input does."""
-    missing = [
-        f"project {definition.name}: {path}"
-        for definition in definitions
+def check_folders(request: Request) -> None:
+    """A path that cannot be mounted stops the host's whole run before its first change, as any wrong input does.
+
+    Raises:
+        BerthError: There are such paths.
+    """
+    if request.policy.only_state:
+        return
+    wrong = [
+        f"- project {definition.name}: {problem}"
+        for definition in request.definitions
         if definition.state != "absent"
-        for path in missing_folders(definition)
+        for problem in folder_problems(definition, request.site)
     ]
-    if missing:
-        raise BerthError(
-            "Declared folders are missing on this host: " + "; ".join(missing) + ". Nothing was changed. Create them "
-            "(a workspace is a folder of the host, for example a git clone), or correct the paths."
-        )
+    if wrong:
+        raise BerthError("\n".join(["Nothing was changed on this host. Declared paths cannot be mounted:", *wrong]))
 
 
 def _coming_images(request: Request, image_list: list[dict[str, Any]]) -> frozenset[str]:
@@ -150,12 +155,20 @@ def _look_closer(
     return closer
 
 
-def _limited(
-    engine: Engine, plans: Mapping[str, Plan], definitions: Mapping[str, Definition], site: Site
-) -> dict[str, Plan]:
-    """The plans that make or limit something, held against what the host can give."""
-    return {
-        project: check_limits(plan, definitions[project], site, host_of(engine.info()))
-        for project, plan in plans.items()
-        if plan.is_measured
-    }
+def _measured(engine: Engine, plans: Mapping[str, Plan], planner: _Planner) -> dict[str, Plan]:
+    """The plans that make or limit something, held against the host and the image."""
+    measured = {}
+    images: dict[str, Mapping[str, Any] | None] = {}
+    for project, plan in plans.items():
+        if not plan.is_measured:
+            continue
+        definition = planner.definitions[project]
+        limited = check_limits(plan, definition, planner.site, host_of(engine.info()))
+        misfit = None
+        if limited.makes_container and planner.images.find(definition.image):
+            if definition.image not in images:
+                images[definition.image] = engine.image(definition.image)
+            image = images[definition.image]
+            misfit = image_misfit(image, definition, planner.site) if image else None
+        measured[project] = limited.failed(misfit) if misfit else limited
+    return measured

@@ -20,7 +20,9 @@ from ansible_collections.berth.projects.plugins.module_utils.names import (
     MANAGED,
     PROJECT,
     SCOPE,
+    agent_volume,
     container_name,
+    home_volume,
     is_aside_name,
 )
 from ansible_collections.berth.projects.plugins.module_utils.records import Record
@@ -56,16 +58,23 @@ class Listed:
 
 
 class Listing:
-    """Every container of an engine, by name and by id."""
+    """Every container of an engine, by name and by id, and the volumes that carry Berth's labels."""
 
-    def __init__(self, answer: Iterable[Mapping[str, Any]], scope: str) -> None:
+    def __init__(
+        self, answer: Iterable[Mapping[str, Any]], scope: str, volumes: Iterable[Mapping[str, Any]] = ()
+    ) -> None:
         self.scope = scope
+        self._volume_scopes = {volume["Name"]: (volume.get("Labels") or {}).get(SCOPE) for volume in volumes}
         self.all = tuple(_listed(entry) for entry in answer)
         self._by_name = {entry.name: entry for entry in self.all}
         self._by_id = {entry.id: entry for entry in self.all}
 
     def named(self, name: str) -> Listed | None:
         return self._by_name.get(name)
+
+    def scope_of_volume(self, name: str) -> str | None:
+        """Whose volume it is; None where there is none, or none of Berth's."""
+        return self._volume_scopes.get(name)
 
     def with_id(self, container_id: str | None) -> Listed | None:
         """The container of that id, if it carries our labels."""
@@ -108,14 +117,18 @@ class View:
     Args:
         container: The project's container, as ``GET /containers/{id}/json`` shows it, or None.
         record: What Berth remembers of it.
-        previous_id: After an interrupted replace: the container that waits aside and was the last to be ready.
+        is_ready: Of a running container: that it was seen to be ready in this start, or earlier.
+        previous_id: The container that waits aside and was the last to be ready, where this one has yet to be.
+        unproven: A container that a run which was cut off left under the project's name; it was never ready.
         clash: Why the project's name cannot be used, or None.
-        agents: Command lines of agents at work in the container; asked for only when something would cut them.
+        agents: The agents at work in the container, by name; asked for only when something would cut them.
     """
 
     container: Mapping[str, Any] | None = None
     record: Record = field(default_factory=Record)
+    is_ready: bool = True
     previous_id: str | None = None
+    unproven: Mapping[str, Any] | None = None
     clash: str | None = None
     agents: tuple[str, ...] = ()
 
@@ -129,8 +142,15 @@ class View:
 
     @property
     def status(self) -> str:
-        """``absent``, or the engine's word: created, running, paused, restarting, exited, dead, removing."""
-        return str(self.container["State"]["Status"]) if self.container else "absent"
+        """The engine's word (created, running, paused, restarting, exited, dead, removing), or ``absent``.
+
+        A container that waits aside is no container of the project's until it gets its name back.
+        """
+        return str(self.container["State"]["Status"]) if self.container and not self.is_aside else "absent"
+
+    @property
+    def is_aside(self) -> bool:
+        return ".old." in self.name
 
     @property
     def is_running(self) -> bool:
@@ -160,6 +180,18 @@ def name_clash(entry: Listed, project: str, scope: str) -> str | None:
         f"There is a container {entry.name} that Berth did not make. Berth touches only its own: rename or remove that "
         "container, or give the project another name."
     )
+
+
+def volume_clash(listing: Listing, project: str) -> str | None:
+    """Why a project's volumes are not its own: they hold the home and the logins of another scope's."""
+    for name in (home_volume(project), agent_volume(project)):
+        other = listing.scope_of_volume(name)
+        if other and other != listing.scope:
+            return (
+                f"The volume {name} belongs to the scope {other!r}, and this run works on {listing.scope!r}. "
+                "Give the project another name, or run with that berth_scope."
+            )
+    return None
 
 
 def _listed(entry: Mapping[str, Any]) -> Listed:

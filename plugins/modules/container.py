@@ -152,14 +152,14 @@ projects:
       type: str
       sample: billing
     changed:
-      description: Whether anything was done.
+      description: Whether any step was done. A replace that failed and was taken back is none.
       type: bool
     action:
       description: The strongest of the steps.
       type: str
       sample: replace
     steps:
-      description: What was done, in order.
+      description: What there was to do, in order. The first that fails ends it.
       type: list
       elements: str
       sample: [replace]

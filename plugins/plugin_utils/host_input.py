@@ -28,6 +28,11 @@ VARIABLES = (
     "berth_prune",
     "berth_parallel",
     "berth_when_busy",
+    "berth_ready_timeout",
+    "berth_stop_timeout",
+    "berth_lock_timeout",
+    "berth_prepare",
+    "berth_engine",
 )
 _SHOWN = 40
 
@@ -113,7 +118,10 @@ def check_only(only: Iterable[str], inputs: Iterable[HostInput]) -> list[str]:
 def names_in(only: Any) -> list[str]:
     """``berth_only`` as a list: it is ``a,b`` on the command line and may be a list in a file."""
     words = only.split(",") if isinstance(only, str) else only or []
-    return [str(word).strip() for word in words if str(word).strip()]
+    names = [str(word).strip() for word in words if str(word).strip()]
+    if only and not names:
+        raise BerthError("berth_only names no project. Leave it out for all projects.")
+    return names
 
 
 def plain(value: Any) -> Any:
@@ -152,7 +160,14 @@ def _typed(name: str, value: Any) -> Any:
     return value
 
 
-_FROM_COMMAND_LINE: Mapping[str, Callable[[str], Any]] = {"berth_prune": boolean, "berth_parallel": int}
+_FROM_COMMAND_LINE: Mapping[str, Callable[[str], Any]] = {
+    "berth_prune": boolean,
+    "berth_prepare": boolean,
+    "berth_parallel": int,
+    "berth_ready_timeout": int,
+    "berth_stop_timeout": int,
+    "berth_lock_timeout": int,
+}
 
 
 def _tell(host: str, given: Mapping[str, Any], problem: Problem) -> str:

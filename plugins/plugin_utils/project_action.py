@@ -31,6 +31,9 @@ _VARIABLE_OF = {
     "prune": "berth_prune",
     "parallel": "berth_parallel",
     "when_busy": "berth_when_busy",
+    "ready_timeout": "berth_ready_timeout",
+    "stop_timeout": "berth_stop_timeout",
+    "lock_timeout": "berth_lock_timeout",
 }
 """The module's options that are a host's variables, and what they are called in messages."""
 

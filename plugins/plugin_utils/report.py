@@ -155,7 +155,7 @@ _MEASURES: Mapping[str, tuple[int, str]] = {
 def _text(value: Any, key: str = "") -> str:
     if key in _MEASURES and isinstance(value, int):
         unit, name = _MEASURES[key]
-        return f"{value / unit:g}{name}"
+        return f"{value / unit:g}{name}" if value * 100 % unit == 0 else f"{value}"
     return "(none)" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -193,7 +193,8 @@ def _mount_problems(place: Path, definition: Definition) -> Iterator[Problem]:
         taken[DOCKER_SOCKET] = "docker_access"
     for index, mount in enumerate(definition.get("mounts") or ()):
         where, target = (*place, "mounts", index, "target"), normal_path(mount["target"])
-        if target in _RESERVED_TARGETS or is_within(target, HOST_STATE):
+        covers = any(is_within(own, target) for own in (*_RESERVED_TARGETS, HOST_STATE))
+        if covers or is_within(target, HOST_STATE):
             yield Problem(where, f"{target} is Berth's or the system's own; mount somewhere else")
         elif target in taken:
             yield Problem(where, f"{target} is the target of {taken[target]} already")

@@ -95,3 +95,12 @@ class TestHost:
         code = self.api.exec_inspect(made["Id"])["ExitCode"]
         assert code == 0, f"{command} ended with {code}: {output}"
         return str(output)
+
+    def wait_until_ready(self, container_id: str) -> None:
+        """Read what a container prints until its entrypoint says so."""
+        said = b""
+        for chunk in self.api.logs(container_id, stream=True, follow=True):
+            said += chunk
+            if b"berth: ready" in said:
+                return
+        raise AssertionError(f"the container ended: {said!r}")

@@ -214,4 +214,7 @@ def test_a_read_only_workspace_cannot_be_written(runs: Runs) -> None:
 
 
 def test_the_nofile_limit_holds(runs: Runs) -> None:
-    assert runs.host.run("taspect-nofile", "sh", "-c", "ulimit -Sn; ulimit -Hn").split() == ["512", "1024"]
+    limits = runs.host.container("taspect-nofile")["HostConfig"]["Ulimits"]
+    assert limits == [{"Name": "nofile", "Soft": 512, "Hard": 1024}]
+    # The soft one is not asked for inside: a process that the engine adds to a container has the hard one at times.
+    assert runs.host.run("taspect-nofile", "sh", "-c", "ulimit -Hn").strip() == "1024"

@@ -164,6 +164,7 @@ class TestAFingerprintOfAnotherScheme:
         Path(site.host_state(project["name"])).mkdir(parents=True)
         made = host.api.create_container_from_config({**body, "Labels": labels}, f"berth-{project['name']}")
         host.api.start(made["Id"])
+        host.wait_until_ready(made["Id"])
 
 
 def full_definition(namespace: Namespace, folder: Path) -> dict[str, Any]:
@@ -204,6 +205,15 @@ class TestWhatIsNotOurs:
         result = other.provision({"name": namespace.project(), "env": {"A": "1"}}, prune=True).only
         assert repr(host.scope) in result["error"]
         assert not host.provision({"name": namespace.project()}).changed
+
+    def test_the_home_of_another_scopes_project_is_not_mounted(self, host: TestHost, namespace: Namespace) -> None:
+        """Also when that project has no container any more: its logins are in the volume."""
+        host.provision({"name": namespace.project()})
+        host.provision({"name": namespace.project(), "state": "absent"})
+        other = TestHost(host.api, host.state_dir, f"{host.scope}-other", host.image)
+        for check in (True, False):
+            error = other.provision({"name": namespace.project()}, check=check).only["error"]
+            assert f"The volume {namespace.container()}-home belongs to the scope {host.scope!r}" in error
 
     def test_another_container_with_our_labels_is_left_alone(self, host: TestHost, namespace: Namespace) -> None:
         """As one has that somebody runs from a copy of a project's container."""

@@ -102,15 +102,41 @@ class TestAReplaceThatFails:
         finally:
             api.remove_image(BROKEN)
 
-    def test_of_a_stopped_container_leaves_it_stopped(
+    def test_of_a_stopped_container_starts_it_where_it_is_declared_as_started(
         self, host: TestHost, project: dict[str, Any], broken: str
     ) -> None:
-        host.provision({**project, "state": "stopped"})
+        host.api.stop(f"berth-{project['name']}", timeout=1)
         old = host.container(project["name"])["Id"]
-        result = host.provision({**project, "image": broken}).only
-        assert result["error"]
+        assert host.provision({**project, "image": broken}).only["error"]
+        assert_the_old_one_runs(host, project, old)
+
+    def test_only_when_it_is_started_brings_the_old_one_back_then(
+        self, host: TestHost, project: dict[str, Any], broken: str
+    ) -> None:
+        """A project declared as stopped is replaced without a start, so the new container proves itself later."""
+        old = host.container(project["name"])["Id"]
+        stopped = host.provision({**project, "image": broken, "state": "stopped"}).only
+        assert (stopped["action"], stopped["error"]) == ("replace", None)
+        assert not host.provision({**project, "image": broken, "state": "stopped"}).changed
+        started = host.provision({**project, "image": broken}).only
+        assert "The container that was there before runs again" in started["error"]
         shown = host.container(project["name"])
-        assert (shown["Id"], shown["State"]["Running"]) == (old, False)
+        assert (shown["Id"], shown["State"]["Running"]) == (old, True)
+
+    def test_because_of_the_image_never_cuts_the_old_one(
+        self, host: TestHost, project: dict[str, Any], api: Any, tiny: str
+    ) -> None:
+        made = api.create_container(tiny)
+        api.commit(made["Id"], *BROKEN.split(":"), changes=["VOLUME /var/lib/data"])
+        api.remove_container(made["Id"])
+        before = host.container(project["name"])["State"]["StartedAt"]
+        try:
+            planned = host.provision({**project, "image": BROKEN}, check=True).only
+            done = host.provision({**project, "image": BROKEN}).only
+            assert planned["error"] == done["error"]
+            assert host.container(project["name"])["State"]["StartedAt"] == before
+        finally:
+            api.remove_image(BROKEN)
 
 
 class TestARunThatWasCutOff:
@@ -122,39 +148,60 @@ class TestARunThatWasCutOff:
         assert (result["action"], result["error"]) == ("replace", None)
         self.assert_converged(host, project, old)
 
-    def test_after_the_new_one_was_created(self, host: TestHost, project: dict[str, Any], api: Any) -> None:
-        new = self.half_replaced(host, project)
+    def test_after_the_new_one_was_created(self, host: TestHost, project: dict[str, Any]) -> None:
+        """It was never ready, so the run goes back to the old one and replaces that."""
+        old, new = self.half_replaced(host, project)
+        planned = host.provision({**project, "env": {"A": "2"}}, check=True).only
         result = host.provision({**project, "env": {"A": "2"}}).only
-        assert (result["action"], result["error"]) == ("start", None)
-        assert result["container_id"] == new
+        assert (planned["action"], planned["steps"]) == (result["action"], result["steps"])
+        assert (result["action"], result["error"]) == ("replace", None)
+        assert result["container_id"] not in (old, new)
+        assert not host.provision({**project, "env": {"A": "2"}}).changed
 
-    def test_after_the_new_one_was_started(self, host: TestHost, project: dict[str, Any], api: Any) -> None:
-        new = self.half_replaced(host, project)
+    def test_and_whose_definition_was_taken_back_since(self, host: TestHost, project: dict[str, Any]) -> None:
+        """Then the old container is as declared: it only has to run again, with what was installed in it."""
+        old, _new = self.half_replaced(host, project)
+        result = host.provision(project).only
+        assert (result["action"], result["container_id"], result["error"]) == ("start", old, None)
+        assert host.run(project["name"], "cat", "/marker").strip() == "here"
+
+    def test_after_the_new_one_was_ready(self, host: TestHost, project: dict[str, Any], api: Any) -> None:
+        _old, new = self.half_replaced(host, project)
         api.start(new)
+        host.wait_until_ready(new)
         result = host.provision({**project, "env": {"A": "2"}}).only
         assert (result["action"], result["container_id"]) == ("none", new)
         assert not host.provision({**project, "env": {"A": "2"}}).changed
 
-    def test_and_whose_new_container_never_becomes_ready(
-        self, host: TestHost, project: dict[str, Any], broken: str
+    def test_while_the_new_one_was_waited_for(
+        self, host: TestHost, project: dict[str, Any], api: Any, broken: str
     ) -> None:
-        """Then the one before it comes back, which nobody ever saw fail."""
-        old = self.half_replaced(host, {**project, "image": broken}, return_old=True)
-        result = host.provision({**project, "image": broken, "env": {"A": "2"}}).only
-        assert "The container that was there before runs again" in result["error"]
-        assert host.container(project["name"])["Id"] == old
-        assert host.container(project["name"])["State"]["Running"]
+        """It runs, or is restarted again and again, and was never ready: no run may take that for done."""
+        wanted = {**project, "image": broken}
+        old, new = self.half_replaced(host, wanted)
+        api.start(new)
+        for _run in range(2):
+            result = host.provision({**wanted, "env": {"A": "2"}}).only
+            assert "The old container is running" in result["error"]
+            shown = host.container(project["name"])
+            assert (shown["Id"], shown["State"]["Running"]) == (old, True)
+
+    def test_while_a_removed_one_was_set_aside(self, host: TestHost, project: dict[str, Any]) -> None:
+        old = set_aside(host, project)
+        for _run in range(2):
+            assert not host.provision({**project, "state": "absent"}).changed
+        assert host.api.inspect_container(old)["State"]["Status"] == "exited"
 
     @staticmethod
-    def half_replaced(host: TestHost, project: dict[str, Any], return_old: bool = False) -> str:
-        """Replace, then take back the record and the start: as if killed just after the create."""
+    def half_replaced(host: TestHost, project: dict[str, Any]) -> tuple[str, str]:
+        """Replace, then take back the record and the start: as if killed just after the create. The old and new id."""
         record = host.state_dir / "records" / f"{project['name']}.json"
         before = record.read_text()
         old = set_aside(host, project)
         record.unlink()
         host.provision({**project, "env": {"A": "2"}, "state": "stopped"})
         record.write_text(before)
-        return old if return_old else str(host.container(project["name"])["Id"])
+        return old, str(host.container(project["name"])["Id"])
 
     @staticmethod
     def assert_converged(host: TestHost, project: dict[str, Any], old: str) -> None:
@@ -169,6 +216,36 @@ def set_aside(host: TestHost, project: dict[str, Any]) -> str:
     host.api.stop(old, timeout=1)
     host.api.rename(old, f"berth-{project['name']}.old.{old[:12]}")
     return old
+
+
+class TestAContainerThatDoesNotComeUp:
+    """It may have been ready once: no run may take it for as declared while it ends again and again."""
+
+    def test_is_told_of_in_each_run(self, host: TestHost, namespace: Namespace, folder: Path) -> None:
+        project = {"name": namespace.project(), "workspaces": [{"path": str(folder), "name": "src"}]}
+        host.provision(project)
+        host.run(project["name"], "sh", "-c", "rm /usr/local/lib/berth/common.sh", user="root")
+        host.api.stop(namespace.container(), timeout=1)
+        for _run in range(3):
+            assert "before it was ready" in host.provision(project).only["error"]
+
+
+class TestAProjectThatIsDeclaredAgain:
+    def test_goes_on_with_the_container_it_had(self, host: TestHost, project: dict[str, Any]) -> None:
+        old = host.container(project["name"])["Id"]
+        host.provision({**project, "state": "absent"})
+        result = host.provision(project).only
+        assert (result["action"], result["container_id"]) == ("start", old)
+        assert_the_old_one_runs(host, project, old)
+
+    def test_is_made_anew_when_its_container_was_removed_for_good(
+        self, host: TestHost, project: dict[str, Any]
+    ) -> None:
+        old = host.container(project["name"])["Id"]
+        host.provision({**project, "state": "absent"})
+        host.api.remove_container(old)
+        assert host.provision(project).only["action"] == "create"
+        assert host.run(project["name"], "cat", "/home/agent/marker").strip() == "here"
 
 
 class TestAnAgentAtWork:
@@ -215,10 +292,31 @@ def wait_for_agent(host: TestHost, name: str) -> None:
 
 
 class TestWhatIsWrongOnTheHost:
+    def test_a_link_does_not_lead_around_the_rules(self, host: TestHost, namespace: Namespace, tmp_path: Path) -> None:
+        (tmp_path / "root").symlink_to("/")
+        (tmp_path / "socket").symlink_to("/var/run/docker.sock")
+        workspace = {"workspaces": [{"path": str(tmp_path / "root"), "name": "r"}]}
+        with pytest.raises(BerthError, match="leads to /, and the agent would own the host"):
+            host.provision({"name": namespace.project(), **workspace})
+        mount = {"mounts": [{"source": str(tmp_path / "socket"), "target": "/sock"}]}
+        with pytest.raises(BerthError, match="say so with docker_access"):
+            host.provision({"name": namespace.project(), **mount})
+
+    def test_another_users_state_folder_is_no_reason_to_replace(
+        self, host: TestHost, namespace: Namespace, tmp_path: Path
+    ) -> None:
+        project = {"name": namespace.project()}
+        host.provision(project)
+        other = TestHost(host.api, tmp_path / "elsewhere", host.scope, host.image)
+        assert "was made with another state folder" in other.provision(project).only["error"]
+        assert not host.provision(project).changed
+
     def test_a_missing_folder_stops_the_run_before_its_first_change(self, host: TestHost, namespace: Namespace) -> None:
         fine = {"name": namespace.project("fine")}
         wrong = {"name": namespace.project("wrong"), "workspaces": [{"path": "/nowhere/at/all"}]}
-        with pytest.raises(BerthError, match=rf"project {wrong['name']}: /nowhere/at/all.*Nothing was changed"):
+        with pytest.raises(
+            BerthError, match=rf"Nothing was changed(.|\n)*project {wrong['name']}: /nowhere/at/all: is missing"
+        ):
             host.provision(fine, wrong)
         assert host.names(namespace.prefix) == []
 

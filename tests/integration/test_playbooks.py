@@ -71,9 +71,12 @@ def test_a_changed_variable_changes_just_that_and_says_why(
 
 
 def test_only_narrows_a_run(variables: dict[str, Any], namespace: Namespace, tmp_path: Path) -> None:
+    gone = {"name": namespace.project("gone")}
+    first = {**variables, "berth_projects": [gone]}
+    run_playbook(PROVISION, tmp_path, variables=first).succeeded()
     only = ["-e", f"berth_only={namespace.project('two')}", "-e", "berth_prune=true"]
     run = run_playbook(PROVISION, tmp_path, variables=variables, arguments=only).succeeded()
-    assert list(run.projects()) == [namespace.project("two")]
+    assert list(run.projects()) == [namespace.project("two")]  # and nothing is pruned by a run that does not see it
 
 
 def test_only_refuses_a_name_that_nobody_declared(
@@ -138,6 +141,31 @@ class TestOneWrongHostOfTwo:
         assert (
             f"host bad, project {three}: berth_projects[0].evn: is not a known key; did you mean env?" in run.messages
         )
+        assert not [one for one in api.containers(all=True) if namespace.prefix in one["Names"][0]]
+
+    @pytest.mark.parametrize(
+        ("variable", "told"),
+        [
+            ({"berth_ready_timeout": 0}, "berth_ready_timeout: must be from 1 to 86400, and is 0"),
+            ({"berth_image_variant": "bogus"}, "berth_image_variant: allowed is full or slim"),
+            ({"berth_engine": {"bogus": 1}}, "berth_engine.bogus: is not a known key"),
+            ({"berth_env": {"A": "{{ nothing_of_that_name }}"}}, "berth_env: cannot be resolved"),
+        ],
+        ids=["time", "image", "engine", "template"],
+    )
+    def test_stops_the_run_whatever_the_variable(
+        self,
+        hosts: dict[str, Any],
+        variables: dict[str, Any],
+        namespace: Namespace,
+        api: Any,
+        tmp_path: Path,
+        variable: dict[str, Any],
+        told: str,
+    ) -> None:
+        hosts["bad"] = {"berth_projects": [{"name": namespace.project("three")}], **variable}
+        run = run_playbook(PROVISION, tmp_path, variables=variables, hosts=hosts)
+        assert f"host bad: {told}" in run.messages
         assert not [one for one in api.containers(all=True) if namespace.prefix in one["Names"][0]]
 
     def test_stops_the_run(
@@ -231,14 +259,17 @@ def test_prune_without_a_declaration_is_refused(variables: dict[str, Any], tmp_p
     del variables["berth_projects"]
     run = run_playbook(PROVISION, tmp_path, variables={**variables, "berth_prune": True})
     assert run.rc != 0
-    assert "berth_prune" in run.messages
+    assert "berth_prune: removes what is not declared, and berth_projects is not defined" in run.messages
 
 
 def test_a_value_in_env_is_in_no_message(variables: dict[str, Any], tmp_path: Path) -> None:
     variables["berth_projects"][0]["env"] = {"API_TOKEN": "very-private-value", "BAD": ["very-private-value"]}
     run = run_playbook(PROVISION, tmp_path, variables=variables, arguments=["-vvv", "--diff"])
     assert run.rc != 0
-    assert "berth_projects[0].env.BAD: must be a text or a number or true or false" in run.messages
+    assert (
+        "berth_projects[0].env.BAD: must be a text (without the character NUL) or a number or true or false"
+        in run.messages
+    )
     assert "very-private-value" not in run.output
 
 

@@ -80,6 +80,7 @@ def inspect_answer(
             "Status": status,
             "Running": status in ("running", "paused", "restarting"),
             "Paused": status == "paused",
+            "StartedAt": "2026-01-02T03:04:06.123456789Z",
         },
         "Config": {
             "Image": body["Image"],
@@ -135,10 +136,13 @@ def plan(
     agents: tuple[str, ...] = (),
     existing: Images | None = None,
     clash: str | None = None,
+    is_ready: bool = True,
+    unproven: Mapping[str, Any] | None = None,
     **policy: Any,
 ) -> Plan:
     """The plan for a definition where there is this container."""
-    view = View(container=container, record=Record(CONTAINER_ID, 1000, 1000), agents=agents, clash=clash)
+    record = Record(CONTAINER_ID, 1000, 1000)
+    view = View(container, record, is_ready=is_ready, unproven=unproven, clash=clash, agents=agents)
     return plan_project(wanted, view, existing or images(), SITE, Policy(**policy))
 
 

@@ -6,21 +6,25 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.berth.projects.plugins.module_utils import reconcile
 from ansible_collections.berth.projects.plugins.module_utils.apply import _STEPS, Tools, carry_out
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
-from ansible_collections.berth.projects.plugins.module_utils.errors import EngineError
+from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError, EngineError
 from ansible_collections.berth.projects.plugins.module_utils.launch import READY, WARNING, Launcher
 from ansible_collections.berth.projects.plugins.module_utils.names import CONTRACT, aside_name
 from ansible_collections.berth.projects.plugins.module_utils.plan import Plan
 from ansible_collections.berth.projects.plugins.module_utils.records import Record, Records
+from ansible_collections.berth.projects.plugins.module_utils.replace import set_aside
 from ansible_collections.berth.projects.plugins.module_utils.result import Outcome
 from ansible_collections.berth.projects.plugins.module_utils.steps import VERBS, Step
+from ansible_collections.berth.projects.plugins.module_utils.survey import Survey
 from ansible_collections.berth.projects.plugins.module_utils.world import View
 from ansible_collections.berth.projects.tests.unit.builders import CONTAINER_ID, container_of, definition
 
@@ -28,21 +32,37 @@ WEB = definition()
 NEW_ID = "4e3" + "0" * 61
 RECORD = Record(CONTAINER_ID, 1000, 1000)
 RUNNING = View(container=container_of(WEB), record=RECORD)
+EXITED = View(container=container_of(WEB, status="exited"), record=RECORD)
 NOTHING = View()
 
 
 class FakeEngine:
-    """Does nothing and writes it down; the calls named in ``broken`` fail."""
+    """Does nothing and writes it down; the calls named in ``broken`` fail, with ``error`` where that is given."""
 
-    def __init__(self, *broken: str, output: tuple[str, ...] = (READY,)) -> None:
+    def __init__(
+        self,
+        *broken: str,
+        output: tuple[str, ...] = (READY,),
+        error: Exception | None = None,
+        status: str = "exited",
+        name: str | None = None,
+        contract: str = "1",
+    ) -> None:
         self.calls: list[str] = []
+        self.updates: list[Mapping[str, Any]] = []
         self._broken = broken
         self._output = output
+        self._error = error or EngineError("", 500)
+        self._status = status
+        self._name = name
+        self._contract = contract
 
     def _call(self, name: str, *details: str) -> None:
         self.calls.append(" ".join((name, *details)))
         if name in self._broken:
-            raise EngineError(f"{name}: the engine said: no", 500)
+            if isinstance(self._error, EngineError):
+                raise EngineError(f"{name}: the engine said: no", 500)
+            raise self._error
 
     def pull(self, reference: str) -> None:
         self._call("pull", reference)
@@ -71,16 +91,18 @@ class FakeEngine:
         self._call("remove", container_id[:3])
 
     def update(self, container_id: str, body: Mapping[str, Any]) -> None:
+        self.updates.append(body)
         self._call("update", container_id[:3], *body)
 
     def connect_network(self, network: str, container_id: str) -> None:
         self._call("connect", container_id[:3], network)
 
-    def container(self, name_or_id: str) -> dict[str, Any]:
-        return container_of(WEB, status="exited", container_id=name_or_id)
+    def container(self, name_or_id: str) -> dict[str, Any] | None:
+        found = container_of(WEB, status=self._status, container_id=name_or_id)
+        return {**found, "Name": f"/{self._name}"} if self._name else found
 
     def image(self, reference: str) -> dict[str, Any]:
-        return {"Config": {"Labels": {CONTRACT: "1"}}}
+        return {"Config": {"Labels": {CONTRACT: self._contract}}}
 
 
 @pytest.fixture
@@ -113,7 +135,6 @@ def test_every_verb_can_be_carried_out_and_nothing_else() -> None:
         (Step("update", "restart", {"RestartPolicy": {}}), "update c0f RestartPolicy"),
         (Step("connect", "bridge"), "connect c0f bridge"),
         (Step("unpause"), "unpause c0f"),
-        (Step("start"), "start c0f"),
         (Step("stop"), "stop c0f 7"),
     ],
     ids=str,
@@ -122,6 +143,23 @@ def test_a_step_is_one_call_for_the_container_that_is_there(records: Records, st
     engine = FakeEngine()
     outcome = done(engine, records, of(step), RUNNING)
     assert (engine.calls, outcome) == ([call], Outcome(True, CONTAINER_ID, ()))
+
+
+def test_a_container_that_does_not_run_is_just_started(records: Records) -> None:
+    engine = FakeEngine()
+    outcome = done(engine, records, of("start"), EXITED)
+    assert (engine.calls, outcome) == (["start c0f"], Outcome(True, CONTAINER_ID, ()))
+
+
+@pytest.mark.parametrize("status", ["running", "restarting"])
+def test_a_container_that_runs_and_was_never_ready_is_stopped_before_it_is_started(
+    records: Records, status: str
+) -> None:
+    engine = FakeEngine()
+    view = View(container_of(WEB, status=status), is_ready=False)
+    assert done(engine, records, of("start"), view) == Outcome(True, CONTAINER_ID, ())
+    assert engine.calls == ["stop c0f 7", "start c0f"]
+    assert records.read("web") == RECORD
 
 
 def test_without_steps_nothing_is_done(records: Records) -> None:
@@ -166,9 +204,76 @@ def test_a_run_has_changed_something_when_a_step_was_done_before_another_failed(
     assert engine.calls == calls
 
 
-def test_nothing_is_remembered_of_a_run_that_failed(records: Records) -> None:
-    done(FakeEngine("update"), records, of(RENAME, UPDATE), replace(RUNNING, record=Record()))
-    assert records.read("web") == Record()
+@pytest.mark.parametrize(
+    ("view", "remembered"),
+    [
+        (RUNNING, Record(CONTAINER_ID)),
+        (replace(RUNNING, is_ready=False), Record()),
+        (EXITED, Record()),
+    ],
+    ids=["ready", "never ready", "exited"],
+)
+def test_after_a_failure_only_what_was_proven_is_remembered(records: Records, view: View, remembered: Record) -> None:
+    outcome = done(FakeEngine("update"), records, of(RENAME, UPDATE), replace(view, record=Record()))
+    assert outcome.error == "update: the engine said: no"
+    assert records.read("web") == remembered
+
+
+def test_a_failure_keeps_the_ids_that_were_recorded(records: Records) -> None:
+    records.write("web", Record("gone", 5, 6))
+    wanted = definition(user={"uid": 7, "gid": 8})
+    done(FakeEngine("update"), records, of(UPDATE), replace(RUNNING, record=Record("gone", 5, 6)), wanted)
+    assert records.read("web") == Record(CONTAINER_ID, 5, 6)
+
+
+def test_any_exception_is_its_projects_outcome_without_its_text(records: Records) -> None:
+    engine = FakeEngine("update", error=ValueError("s3cret"))
+    outcome = done(engine, records, of(RENAME, UPDATE), RUNNING)
+    assert (outcome.changed, outcome.container_id, outcome.warnings) == (True, CONTAINER_ID, ())
+    assert outcome.error is not None and outcome.error.startswith("Berth met a bug: ValueError at ")
+    assert "s3cret" not in outcome.error
+
+
+def test_a_record_that_cannot_be_written_is_an_error_of_a_run_that_was_well(records: Records, tmp_path: Path) -> None:
+    (tmp_path / "records" / "web.json.part").mkdir()
+    outcome = done(FakeEngine(), records, of("create", "start"), NOTHING)
+    assert (outcome.changed, outcome.container_id) == (True, NEW_ID)
+    assert outcome.error is not None and outcome.error.startswith("Cannot write ")
+
+
+def test_a_step_that_failed_is_told_before_a_record_that_cannot_be_written(records: Records, tmp_path: Path) -> None:
+    (tmp_path / "records" / "web.json.part").mkdir()
+    outcome = done(FakeEngine("update"), records, of(UPDATE), replace(RUNNING, record=Record()))
+    assert outcome.error == "update: the engine said: no"
+
+
+def test_a_container_that_no_longer_becomes_ready_is_no_longer_proven(records: Records) -> None:
+    records.write("web", RECORD)
+    outcome = done(FakeEngine(output=("dark",)), records, of("start"), EXITED)
+    assert (outcome.changed, outcome.container_id) == (False, CONTAINER_ID)
+    assert outcome.error is not None and "Its last lines: dark." in outcome.error
+    assert records.read("web") == Record(None, 1000, 1000)
+
+
+def test_a_pending_container_that_does_not_become_ready_makes_way_for_the_one_before(records: Records) -> None:
+    record = Record(CONTAINER_ID, 1000, 1000, pending_id=NEW_ID)
+    records.write("web", record)
+    pending = container_of(WEB, status="created", container_id=NEW_ID)
+    engine = FakeEngine(output=("dark",), name=aside_name("web", CONTAINER_ID))
+    outcome = done(engine, records, of("start"), View(pending, record, previous_id=CONTAINER_ID))
+    assert engine.calls == [
+        "start 4e3",
+        "stop 4e3 7",
+        "update 4e3 RestartPolicy",
+        f"rename 4e3 {aside_name('web', NEW_ID)}",
+        "rename c0f berth-web",
+        "update c0f RestartPolicy",
+        "start c0f",
+    ]
+    assert [body["RestartPolicy"]["Name"] for body in engine.updates] == ["no", WEB.restart]
+    assert (outcome.changed, outcome.container_id) == (False, CONTAINER_ID)
+    assert outcome.error is not None and outcome.error.endswith("The container that was there before runs again.")
+    assert records.read("web") == RECORD
 
 
 def test_an_image_that_was_pulled_before_a_failure_is_a_change(records: Records) -> None:
@@ -198,6 +303,62 @@ def test_a_replace_that_fails_leaves_the_old_container_and_its_record(records: R
     assert records.read("web") == RECORD
 
 
+@pytest.mark.parametrize(
+    ("before", "state", "start"),
+    [
+        ("running", "started", ["start c0f"]),
+        ("exited", "started", ["start c0f"]),
+        ("running", "stopped", ["start c0f"]),
+        ("exited", "stopped", []),
+    ],
+)
+def test_a_container_that_comes_back_runs_where_it_ran_or_is_declared_to(
+    records: Records, before: str, state: str, start: list[str]
+) -> None:
+    wanted = definition(state=state, restart="on-failure")
+    engine = FakeEngine("create")
+    old = container_of(WEB, status=before)
+    old["HostConfig"]["RestartPolicy"]["Name"] = "no"  # as a run that was cut off leaves it
+    outcome = done(engine, records, of("replace"), View(old, RECORD), wanted)
+    aside = aside_name("web", CONTAINER_ID)
+    taken = ["stop c0f 7", "update c0f RestartPolicy", f"rename c0f {aside}", "create berth-web"]
+    assert engine.calls == [*taken, "update c0f RestartPolicy", *start]
+    assert [body["RestartPolicy"]["Name"] for body in engine.updates] == ["no", "on-failure"]
+    assert outcome.error == (
+        f"create: the engine said: no The old container is {'running' if start else 'back'} as berth-web."
+    )
+
+
+def test_a_new_container_that_fails_a_replace_is_removed_before_the_old_one_comes_back(records: Records) -> None:
+    engine = FakeEngine(output=("dark",))
+    outcome = done(engine, records, of("replace"), RUNNING)
+    assert engine.calls[-4:] == ["start 4e3", "remove 4e3", "update c0f RestartPolicy", "start c0f"]
+    assert (outcome.changed, outcome.container_id) == (False, CONTAINER_ID)
+
+
+def test_an_old_container_that_does_not_come_back_is_told_with_both_reasons(records: Records) -> None:
+    outcome = done(FakeEngine("create", "start"), records, of("replace"), RUNNING)
+    assert outcome.error == (
+        "create: the engine said: no The old container is whole, but could not be brought back as berth-web: "
+        "start: the engine said: no The next run does it."
+    )
+
+
+def test_a_replace_comes_back_from_an_exception_of_others_too(records: Records) -> None:
+    engine = FakeEngine("create", error=ValueError("s3cret"))
+    outcome = done(engine, records, of("replace"), RUNNING)
+    assert engine.calls[-1] == "start c0f"
+    assert outcome.error is not None and outcome.error.startswith("Berth met a bug: ValueError at ")
+    assert outcome.error.endswith("The old container is running as berth-web.") and "s3cret" not in outcome.error
+
+
+def test_a_replace_by_an_image_that_cannot_be_used_does_not_touch_the_old_container(records: Records) -> None:
+    engine = FakeEngine(contract="0")
+    outcome = done(engine, records, of("replace"), RUNNING)
+    assert (engine.calls, outcome.changed, outcome.container_id) == ([], False, CONTAINER_ID)
+    assert outcome.error is not None and "berth.contract=1" in outcome.error
+
+
 def test_a_container_that_went_away_is_an_error_and_no_crash(records: Records) -> None:
     outcome = done(FakeEngine(), records, of("stop"), NOTHING)
     assert outcome == Outcome(False, None, (), "There is no container berth-web.")
@@ -225,11 +386,110 @@ def test_a_replaced_container_is_remembered_in_place_of_the_old_one(records: Rec
     assert records.read("web") == Record(NEW_ID, 1000, 1000)
 
 
-def test_a_removed_container_is_kept_aside_and_its_ids_remembered(records: Records) -> None:
+@pytest.mark.parametrize(
+    ("steps", "view", "remembered"),
+    [
+        (("create",), NOTHING, Record(None, 1000, 1000, pending_id=NEW_ID)),
+        (("replace",), EXITED, Record(CONTAINER_ID, 1000, 1000, pending_id=NEW_ID)),
+    ],
+)
+def test_a_container_that_is_made_stopped_has_yet_to_prove_itself(
+    records: Records, steps: tuple[str, ...], view: View, remembered: Record
+) -> None:
+    outcome = done(FakeEngine(), records, of(*steps), view, definition(state="stopped"))
+    assert outcome == Outcome(True, NEW_ID, ())
+    assert records.read("web") == remembered
+
+
+def test_a_pending_container_that_was_started_is_proven(records: Records) -> None:
+    record = Record(CONTAINER_ID, 1000, 1000, pending_id=NEW_ID)
+    pending = container_of(WEB, status="created", container_id=NEW_ID)
+    done(FakeEngine(), records, of("start"), View(pending, record, previous_id=CONTAINER_ID))
+    assert records.read("web") == Record(NEW_ID, 1000, 1000)
+
+
+def test_a_container_that_was_found_ready_is_proven_without_a_step(records: Records) -> None:
+    view = View(container_of(WEB), Record("01d", 1000, 1000, pending_id="0ther"), previous_id="01d")
+    assert done(FakeEngine(), records, of(), view) == Outcome(False, CONTAINER_ID, ())
+    assert records.read("web") == RECORD
+
+
+def test_what_an_interrupted_run_left_is_set_aside_and_the_one_before_comes_back(records: Records) -> None:
+    old = {**container_of(WEB, status="exited"), "Name": f"/{aside_name('web', CONTAINER_ID)}"}
+    view = View(old, RECORD, unproven=container_of(WEB, status="created", container_id=NEW_ID))
+    engine = FakeEngine()
+    outcome = done(engine, records, of("set-aside", RENAME, "start"), view)
+    assert outcome == Outcome(True, CONTAINER_ID, ())
+    assert engine.calls == [
+        "stop 4e3 7",
+        "update 4e3 RestartPolicy",
+        f"rename 4e3 {aside_name('web', NEW_ID)}",
+        "rename c0f berth-web",
+        "start c0f",
+    ]
+
+
+# Setting aside
+
+
+def test_a_frozen_container_is_thawed_before_it_is_stopped() -> None:
+    engine = FakeEngine(status="paused")
+    set_aside(engine, "web", CONTAINER_ID, 7)  # type: ignore[arg-type]
+    aside = aside_name("web", CONTAINER_ID)
+    assert engine.calls == ["unpause c0f", "stop c0f 7", "update c0f RestartPolicy", f"rename c0f {aside}"]
+    assert engine.updates == [{"RestartPolicy": {"Name": "no"}}]
+
+
+def test_what_is_aside_already_is_not_renamed() -> None:
+    engine = FakeEngine(name=aside_name("web", CONTAINER_ID))
+    set_aside(engine, "web", CONTAINER_ID, 7)  # type: ignore[arg-type]
+    assert engine.calls == ["stop c0f 7", "update c0f RestartPolicy"]
+
+
+def test_what_is_gone_cannot_be_set_aside() -> None:
+    engine = FakeEngine()
+    engine.container = lambda name_or_id: None  # type: ignore[method-assign]
+    with pytest.raises(BerthError, match=r"^The container c0ffee000000 is gone\.$"):
+        set_aside(engine, "web", CONTAINER_ID, 7)  # type: ignore[arg-type]
+    assert engine.calls == []
+
+
+def test_a_removed_container_is_kept_aside_and_stays_recorded(records: Records) -> None:
+    records.write("web", RECORD)
     engine = FakeEngine()
     outcome = done(engine, records, of("remove"), RUNNING, None)
     aside = aside_name("web", CONTAINER_ID)
-    assert engine.calls == ["update c0f RestartPolicy", "stop c0f 7", f"rename c0f {aside}"]
+    assert engine.calls == ["stop c0f 7", "update c0f RestartPolicy", f"rename c0f {aside}"]
     assert (outcome.changed, outcome.container_id, outcome.error) == (True, None, None)
-    assert len(outcome.warnings) == 1 and f"is kept, stopped, as {aside}" in outcome.warnings[0]
-    assert records.read("web") == Record(None, 1000, 1000)
+    assert len(outcome.warnings) == 1 and f"is kept, stopped, as {aside}, and taken up again" in outcome.warnings[0]
+    assert records.read("web") == RECORD
+
+
+# All of a host
+
+
+def test_what_gives_up_ports_and_names_goes_before_what_may_take_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    verbs = {"a": "replace", "b": "stop", "c": "create", "d": "remove", "e": "start"}
+    plans = tuple(Plan(name, (Step(verb),)) for name, verb in verbs.items())
+    order: list[str] = []
+
+    def carried(plan: Plan, *rest: Any) -> Outcome:
+        order.append(plan.project)
+        return Outcome(True, plan.project, ())
+
+    monkeypatch.setattr(reconcile, "carry_out", carried)
+    found = Survey(plans, (), [], dict.fromkeys(verbs, NOTHING), {})
+    outcomes = reconcile._carry_out_all(found, None, 1)  # type: ignore[arg-type]
+    assert order == ["b", "d", "a", "c", "e"]
+    assert [outcome.container_id for outcome in outcomes] == list(verbs)
+    barrier: list[str] = []
+
+    def slow(plan: Plan, *rest: Any) -> Outcome:
+        if plan.project in "bd":
+            time.sleep(0.05)
+        barrier.append(plan.project)
+        return Outcome(True, plan.project, ())
+
+    monkeypatch.setattr(reconcile, "carry_out", slow)
+    reconcile._carry_out_all(found, None, 5)  # type: ignore[arg-type]
+    assert set(barrier[:2]) == {"b", "d"}

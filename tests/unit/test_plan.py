@@ -9,7 +9,17 @@ from __future__ import annotations
 from typing import Any, Callable
 
 import pytest
-from ansible_collections.berth.projects.plugins.module_utils.plan import Plan, Policy, check_limits, plan_prune
+from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
+from ansible_collections.berth.projects.plugins.module_utils.definition import HOST_STATE
+from ansible_collections.berth.projects.plugins.module_utils.names import CONTRACT, aside_name
+from ansible_collections.berth.projects.plugins.module_utils.plan import (
+    Plan,
+    Policy,
+    check_limits,
+    contract_missing,
+    image_misfit,
+    plan_prune,
+)
 from ansible_collections.berth.projects.plugins.module_utils.steps import ACTIONS, VERBS, Step
 from ansible_collections.berth.projects.plugins.module_utils.world import Host, View
 from ansible_collections.berth.projects.tests.unit.builders import (
@@ -70,6 +80,63 @@ def test_a_declared_state_and_a_found_status_make_an_action(
     found = plan(wanted, container_of(wanted, status=status) if status else None)
     assert (found.action, steps_of(found), found.error) == (action, steps, None)
     assert aspects_of(found) == (["state"] if steps else [])
+
+
+@pytest.mark.parametrize("status", ["running", "restarting"])
+def test_a_container_that_runs_and_was_never_ready_is_started(status: str) -> None:
+    found = plan(definition(), container_of(definition(), status=status), is_ready=False)
+    assert (steps_of(found), found.action, found.warnings, found.error) == (["start"], "start", (), None)
+    (reason,) = found.reasons
+    assert (reason.aspect, reason.before, reason.after) == ("state", f"{status}, but never ready", "started")
+
+
+def test_a_paused_container_that_was_never_ready_is_unpaused() -> None:
+    assert steps_of(plan(definition(), container_of(definition(), status="paused"), is_ready=False)) == ["unpause"]
+
+
+def test_a_container_that_was_never_ready_is_stopped_where_it_is_declared_so() -> None:
+    found = plan(definition(state="stopped"), container_of(definition()), is_ready=False)
+    assert (steps_of(found), found.reasons[0].before) == (["stop"], "running, but never ready")
+
+
+# What waits aside
+
+
+def aside(status: str = "exited", **keys: Any) -> Container:
+    return drifted(lambda c: c.update(Name=f"/{aside_name('web', c['Id'])}"), status=status, **keys)
+
+
+@pytest.mark.parametrize(
+    ("state", "steps", "aspects"),
+    [
+        ("started", ["rename berth-web", "start"], ["name", "state"]),
+        ("stopped", ["rename berth-web"], ["name"]),
+        ("absent", [], []),
+    ],
+)
+def test_what_waits_aside_is_taken_up_again_or_left_there(state: str, steps: list[str], aspects: list[str]) -> None:
+    found = plan(definition(state=state), aside())
+    assert (steps_of(found), aspects_of(found), found.error) == (steps, aspects, None)
+
+
+def test_what_waits_aside_is_not_pruned() -> None:
+    assert plan_prune("web", View(container=aside()), Policy()) == Plan("web")
+
+
+@pytest.mark.parametrize(
+    ("keys", "steps"),
+    [
+        ({}, ["set-aside berth-web", "rename berth-web", "start"]),
+        ({"state": "stopped"}, ["set-aside berth-web", "rename berth-web"]),
+        ({"restart": "no"}, ["set-aside berth-web", "rename berth-web", "update restart", "start"]),
+        ({"env": {"A": "b"}}, ["set-aside berth-web", "rename berth-web", "replace"]),
+    ],
+)
+def test_what_an_interrupted_run_left_makes_way_first(keys: dict[str, Any], steps: list[str]) -> None:
+    left = container_of(definition(), status="created", container_id="f" * 64)
+    found = plan(definition(**keys), aside(), unproven=left)
+    assert (steps_of(found), found.error) == (steps, None)
+    assert found.reasons[0].aspect == "name"
 
 
 @pytest.mark.parametrize("status", ["dead", "removing"])
@@ -189,8 +256,8 @@ def test_an_update_of_the_restart_policy_sends_only_that() -> None:
 # What was done behind Berth's back
 
 
-def drifted(change: Callable[[Container], Any], **keys: Any) -> Container:
-    container = container_of(definition(**keys))
+def drifted(change: Callable[[Container], Any], status: str = "running", **keys: Any) -> Container:
+    container = container_of(definition(**keys), status=status)
     change(container)
     return container
 
@@ -245,6 +312,30 @@ def test_a_renamed_container_that_has_to_be_replaced_gets_its_name_back_first() 
 def test_a_lost_fingerprint_of_one_aspect_replaces() -> None:
     container = drifted(lambda c: c["Config"]["Labels"].pop("berth.fingerprint.env"))
     assert aspects_of(plan(definition(), container)) == ["env"]
+
+
+@pytest.mark.parametrize("state", ["started", "stopped"])
+def test_a_container_of_another_state_folder_is_left_alone(state: str) -> None:
+    other = Site("/home/me/.local/state/berth", "default")
+    found = plan(definition(state=state, env={"A": "b"}), container_of(definition(), other), agents=("claude",))
+    assert (found.steps, found.reasons, found.warnings) == ((), (), ())
+    assert found.error is not None and "was made with another state folder" in found.error
+    for word in [other.host_state("web"), SITE.host_state("web"), "berth_state_dir"]:
+        assert word in found.error
+
+
+def test_a_container_of_another_state_folder_is_removed_started_and_stopped_all_the_same() -> None:
+    container = container_of(definition(), Site("/elsewhere", "default"))
+    assert steps_of(plan(definition(state="absent"), container)) == ["remove"]
+    assert steps_of(plan(definition(state="stopped"), container, only_state=True)) == ["stop"]
+
+
+def test_host_state_that_is_not_mounted_any_more_is_a_replace() -> None:
+    def unmount(container: Container) -> None:
+        mounts = container["HostConfig"]["Mounts"]
+        mounts[:] = [mount for mount in mounts if mount["Target"] != HOST_STATE]
+
+    assert steps_of(plan(definition(), drifted(unmount))) == ["replace"]
 
 
 # Fingerprints of an unknown scheme
@@ -302,6 +393,28 @@ def test_an_image_without_the_contract_is_refused(container: Container | None, c
     assert found.error is not None
     assert "berth-base:latest" in found.error and "berth.contract=1" in found.error
     assert found.steps == ()
+
+
+def shown(volumes: Any = None, contract: str | None = "1") -> dict[str, Any]:
+    """An answer of ``GET /images/{name}/json``."""
+    return {"Config": {"Labels": {CONTRACT: contract} if contract else None, "Volumes": volumes}}
+
+
+@pytest.mark.parametrize("volumes", [None, {}, {"/data": {}}, {"/data": {}, HOST_STATE: {}}])
+def test_an_image_fits_where_something_is_mounted_on_each_of_its_volumes(volumes: Any) -> None:
+    wanted = definition(mounts=[{"source": "/srv/data", "target": "/data"}])
+    assert image_misfit(shown(volumes), wanted, SITE) is None
+
+
+def test_an_image_whose_volumes_would_be_lost_is_refused_and_they_are_named() -> None:
+    wanted = definition(mounts=[{"source": "/srv/data", "target": "/data"}])
+    misfit = image_misfit(shown({"/b": {}, "/data": {}, "/a": {}}), wanted, SITE)
+    assert misfit is not None and "berth-base:latest" in misfit and "(/a, /b)" in misfit
+
+
+@pytest.mark.parametrize("found", [{}, {"Config": None}, shown(contract=None), shown(contract="2")])
+def test_an_image_that_is_not_made_for_berth_is_refused(found: dict[str, Any]) -> None:
+    assert image_misfit(found, definition(), SITE) == contract_missing("berth-base:latest")
 
 
 def test_an_unchanged_container_needs_no_image() -> None:
@@ -519,6 +632,21 @@ def test_the_strongest_step_names_the_plan(verbs: list[str], action: str) -> Non
     assert Plan("web", tuple(Step(verb) for verb in verbs)).action == action
 
 
+@pytest.mark.parametrize(
+    ("verbs", "makes"),
+    [
+        ([], False),
+        (["create"], True),
+        (["pull", "create", "start"], True),
+        (["set-aside", "rename", "replace"], True),
+        (["set-aside", "rename", "update", "start"], False),
+        (["remove"], False),
+    ],
+)
+def test_a_plan_makes_a_container_where_a_step_does(verbs: list[str], makes: bool) -> None:
+    assert Plan("web", tuple(Step(verb) for verb in verbs)).makes_container is makes
+
+
 def test_a_step_of_no_known_verb_means_nothing() -> None:
     with pytest.raises(KeyError):
         assert Step("dance").means
@@ -528,6 +656,7 @@ def test_a_step_of_no_known_verb_means_nothing() -> None:
     ("verb", "cuts", "is_measured"),
     [
         ("pull", False, False),
+        ("set-aside", False, False),
         ("rename", False, False),
         ("update", False, True),
         ("connect", False, False),

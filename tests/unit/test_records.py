@@ -62,6 +62,8 @@ def test_a_newer_record_takes_the_place_of_the_older(records: Records) -> None:
         '{"container_id": "x", "uid": "a", "gid": 1}',
         '{"container_id": "x", "uid": 1, "gid": []}',
         '{"container_id": ["x"], "uid": 1, "gid": 1}',
+        '{"container_id": "x", "uid": 1, "gid": 1, "pending_id": 5}',
+        '{"container_id": "x", "uid": 1, "gid": 1, "pending_id": ["y"]}',
     ],
 )
 def test_a_broken_file_is_as_none(records: Records, content: str) -> None:
@@ -69,6 +71,16 @@ def test_a_broken_file_is_as_none(records: Records, content: str) -> None:
     assert records.read("web") == Record()
     records.write("web", RECORD)
     assert records.read("web") == RECORD
+
+
+def test_what_is_pending_is_read_as_it_was_written(records: Records) -> None:
+    records.write("web", RECORD.pending("beef"))
+    assert records.read("web") == Record("c0ffee", 1000, 100, "beef")
+
+
+def test_a_file_of_before_there_was_a_pending_container_is_read(records: Records) -> None:
+    file_of(records).write_text('{"container_id": "x", "uid": 1, "gid": 2}')
+    assert records.read("web") == Record("x", 1, 2)
 
 
 def test_bytes_that_are_no_text_are_as_none(records: Records) -> None:
@@ -123,6 +135,16 @@ def test_host_state_is_made_once_and_may_be_there(records: Records, tmp_path: Pa
     records.prepare(str(folder))
     records.prepare(str(folder))
     assert folder.is_dir()
+
+
+def test_host_state_can_be_read_by_the_agent_whatever_the_umask(records: Records, tmp_path: Path) -> None:
+    folder = tmp_path / "web"
+    before = os.umask(0o077)
+    try:
+        records.prepare(str(folder))
+    finally:
+        os.umask(before)
+    assert folder.stat().st_mode & 0o777 == 0o755
 
 
 def test_host_state_that_cannot_be_made_is_told(records: Records, tmp_path: Path) -> None:
@@ -183,9 +205,19 @@ def test_a_user_is_remembered_with_both_ids_or_not_at_all(record: Record, user: 
     assert record.user == user
 
 
-def test_a_removed_container_leaves_the_ids() -> None:
-    assert RECORD.of(None, None) == Record(None, 1000, 100)
-    assert Record().of("x", User(1, 2)) == Record("x", 1, 2)
+def test_a_pending_container_leaves_the_proven_one_and_the_ids() -> None:
+    assert RECORD.pending("beef") == Record("c0ffee", 1000, 100, "beef")
+
+
+@pytest.mark.parametrize("container_id", ["beef", "feed", None])
+def test_nothing_is_pending_once_something_is_proven(container_id: str | None) -> None:
+    assert RECORD.pending("beef").proven(container_id) == Record(container_id, 1000, 100)
+
+
+def test_a_user_takes_the_place_of_the_ids_alone() -> None:
+    pending = RECORD.pending("beef")
+    assert pending.with_user(User(1, 2)) == Record("c0ffee", 1, 2, "beef")
+    assert pending.with_user(None) == pending
 
 
 @pytest.mark.parametrize(("uid", "folder"), [(0, "/var/lib/berth"), (1000, "/home/me/.local/state/berth")])

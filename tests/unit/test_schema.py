@@ -245,8 +245,8 @@ NAME = "1 to 41 lower-case letters, digits and hyphens, with a letter or digit a
             'ports[0].host_ip: must be an IPv4 or IPv6 address, such as 127.0.0.1, and is "localhost"',
         ),
         ({"env": ["A=b"]}, "env: must be a map"),
-        ({"env": {"A": ["b"]}}, "env.A: must be a text or a number or true or false"),
-        ({"env": {"A": {"b": 1}}}, "env.A: must be a text or a number or true or false"),
+        ({"env": {"A": ["b"]}}, "env.A: must be a text (without the character NUL) or a number or true or false"),
+        ({"env": {"A": {"b": 1}}}, "env.A: must be a text (without the character NUL) or a number or true or false"),
         (
             {"env": {"1A": "b"}},
             "env: the key '1A' is not allowed: allowed are letters, digits and _, not starting with a digit",

@@ -14,20 +14,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.berth.projects.plugins.module_utils import observe as observe_module
+from ansible_collections.berth.projects.plugins.module_utils import reconcile as reconcile_module
 from ansible_collections.berth.projects.plugins.module_utils import survey as survey_module
 from ansible_collections.berth.projects.plugins.module_utils import users as users_module
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition, User
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
 from ansible_collections.berth.projects.plugins.module_utils.info import age
-from ansible_collections.berth.projects.plugins.module_utils.names import aside_name
-from ansible_collections.berth.projects.plugins.module_utils.observe import agent_of
+from ansible_collections.berth.projects.plugins.module_utils.names import (
+    CONTRACT,
+    aside_name,
+    home_volume,
+    ownership_labels,
+)
+from ansible_collections.berth.projects.plugins.module_utils.observe import agent_of, folder_problems
 from ansible_collections.berth.projects.plugins.module_utils.records import Record, Records
 from ansible_collections.berth.projects.plugins.module_utils.request import request_from
-from ansible_collections.berth.projects.plugins.module_utils.survey import Survey, survey
+from ansible_collections.berth.projects.plugins.module_utils.survey import Survey, check_folders, survey
 from ansible_collections.berth.projects.plugins.module_utils.users import settle_user
 from ansible_collections.berth.projects.plugins.module_utils.world import View
 from ansible_collections.berth.projects.tests.unit.builders import (
+    CONTAINER_ID,
     IMAGE,
     IMAGE_ENV,
     container_of,
@@ -42,10 +50,21 @@ OLD_ID = "01d" + "0" * 61
 class FakeEngine:
     """Answers from memory, and counts how often it is asked."""
 
-    def __init__(self, *containers: dict[str, Any], processes: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        *containers: dict[str, Any],
+        processes: tuple[str, ...] = (),
+        ready: bool = True,
+        volumes: tuple[dict[str, Any], ...] = (),
+        image_config: dict[str, Any] | None = None,
+    ) -> None:
         self._containers = containers
         self._processes = processes
+        self._ready = ready
+        self._volumes = volumes
+        self._image_config = image_config or {}
         self.asked: Counter[str] = Counter()
+        self.listened: list[tuple[str, str, str]] = []
 
     def containers(self) -> list[dict[str, Any]]:
         self.asked["containers"] += 1
@@ -65,13 +84,23 @@ class FakeEngine:
         self.asked["images"] += 1
         return [image()]
 
+    def volumes(self, label: str) -> list[dict[str, Any]]:
+        assert label == "berth.managed=true"
+        self.asked["volumes"] += 1
+        return list(self._volumes)
+
+    def has_printed(self, container_id: str, line: str, since: str) -> bool:
+        self.asked["has_printed"] += 1
+        self.listened.append((container_id, line, since))
+        return self._ready
+
     def container(self, name_or_id: str) -> dict[str, Any] | None:
         self.asked["container"] += 1
         return next((entry for entry in self._containers if entry["Id"] == name_or_id), None)
 
     def image(self, reference: str) -> dict[str, Any] | None:
         self.asked["image"] += 1
-        return {"Config": {"Env": list(IMAGE_ENV)}}
+        return {"Config": {"Env": list(IMAGE_ENV), "Labels": {CONTRACT: "1"}, **self._image_config}}
 
     def info(self) -> dict[str, Any]:
         self.asked["info"] += 1
@@ -110,14 +139,36 @@ def actions(found: Survey) -> dict[str, str]:
 # Calls
 
 
-@pytest.mark.parametrize("count", [1, 5, 20])
-def test_an_unchanged_host_is_read_with_two_lists_and_an_inspect_each(state_dir: str, count: int) -> None:
+def unchanged_host(state_dir: str, count: int, recorded: bool) -> tuple[FakeEngine, list[str]]:
     names = [f"p{number}" for number in range(count)]
     containers = [made(state_dir, definition(name=name), container_id=f"{name}{'0' * 60}") for name in names]
-    engine = FakeEngine(*containers)
+    for name, container in zip(names, containers):
+        if recorded:
+            Records(state_dir).write(name, Record(container["Id"], 1000, 1000))
+    return FakeEngine(*containers), names
+
+
+@pytest.mark.parametrize("count", [1, 5, 20])
+def test_an_unchanged_host_is_read_with_three_lists_and_an_inspect_each(state_dir: str, count: int) -> None:
+    engine, names = unchanged_host(state_dir, count, recorded=True)
     found = look(engine, state_dir, *({"name": name} for name in names))
     assert set(actions(found).values()) == {"none"}
-    assert engine.asked == {"containers": 1, "images": 1, "container": count}
+    assert engine.asked == {"containers": 1, "images": 1, "volumes": 1, "container": count}
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_without_its_record_each_containers_output_is_asked_for_too(state_dir: str, count: int) -> None:
+    recorded, names = unchanged_host(state_dir, count, recorded=False)
+    engine, _names = unchanged_host(state_dir, count, recorded=False)
+    found = look(engine, state_dir, *({"name": name} for name in names))
+    assert set(actions(found).values()) == {"none"}
+    since = "2026-01-02T03:04:06.123456789Z"
+    assert sorted(engine.listened) == [(f"{name}{'0' * 60}", "berth: ready", since) for name in names]
+    for name in names:
+        Records(state_dir).write(name, Record(f"{name}{'0' * 60}", 1000, 1000))
+    look(recorded, state_dir, *({"name": name} for name in names))
+    assert engine.asked - recorded.asked == {"has_printed": count}
+    assert not recorded.asked - engine.asked
 
 
 def test_the_image_is_asked_for_only_where_the_scheme_is_unknown(state_dir: str) -> None:
@@ -179,14 +230,117 @@ def test_a_container_that_went_away_between_list_and_inspect_is_made_anew(state_
     assert actions(look(engine, state_dir, {"name": "web"})) == {"web": "create"}
 
 
-@pytest.mark.parametrize(("status", "action"), [("created", "start"), ("exited", "start"), ("running", "none")])
-def test_after_an_interrupted_replace_the_one_before_is_known(state_dir: str, status: str, action: str) -> None:
+def interrupted(state_dir: str, status: str, ready: bool = True, pending_id: str | None = None) -> FakeEngine:
+    """A recorded container that waits aside, and a newer one of the definition under the project's name."""
     old = made(state_dir, definition(), name=aside_name("web", OLD_ID), container_id=OLD_ID, status="exited")
     new = made(state_dir, definition(env={"A": "b"}), status=status)
-    Records(state_dir).write("web", Record(OLD_ID, 1000, 1000))
-    found = look(FakeEngine(old, new), state_dir, {"name": "web", "env": {"A": "b"}})
-    assert found.views["web"].previous_id == OLD_ID
+    Records(state_dir).write("web", Record(OLD_ID, 1000, 1000, pending_id))
+    return FakeEngine(old, new, ready=ready)
+
+
+@pytest.mark.parametrize(("status", "steps"), [("running", []), ("paused", ["unpause"])])
+def test_a_newer_container_that_became_ready_is_kept(state_dir: str, status: str, steps: list[str]) -> None:
+    found = look(interrupted(state_dir, status), state_dir, {"name": "web", "env": {"A": "b"}})
+    view = found.views["web"]
+    assert (view.container_id, view.is_ready, view.previous_id, view.unproven) == (CONTAINER_ID, True, OLD_ID, None)
+    assert [str(step) for step in found.plans[0].steps] == steps
+
+
+@pytest.mark.parametrize(
+    ("status", "ready"),
+    [("created", True), ("exited", True), ("restarting", True), ("running", False), ("paused", False)],
+)
+@pytest.mark.parametrize("pending_id", [None, "e" * 64])
+def test_a_newer_container_that_an_interrupted_run_left_makes_way_for_the_one_before(
+    state_dir: str, status: str, ready: bool, pending_id: str | None
+) -> None:
+    engine = interrupted(state_dir, status, ready, pending_id)
+    found = look(engine, state_dir, {"name": "web"})
+    view = found.views["web"]
+    assert (view.container_id, view.status, view.previous_id) == (OLD_ID, "absent", None)
+    assert view.unproven is not None and view.unproven["Id"] == CONTAINER_ID
+    assert [str(step) for step in found.plans[0].steps] == ["set-aside berth-web", "rename berth-web", "start"]
+    replaced = look(engine, state_dir, {"name": "web", "env": {"A": "b"}})
+    assert [str(step) for step in replaced.plans[0].steps] == ["set-aside berth-web", "rename berth-web", "replace"]
+
+
+@pytest.mark.parametrize(
+    ("status", "ready", "is_ready", "action"),
+    [
+        ("created", True, True, "start"),
+        ("exited", True, True, "start"),
+        ("restarting", True, False, "start"),
+        ("running", False, False, "start"),
+        ("running", True, True, "none"),
+    ],
+)
+def test_a_pending_container_is_the_projects(
+    state_dir: str, status: str, ready: bool, is_ready: bool, action: str
+) -> None:
+    engine = interrupted(state_dir, status, ready, CONTAINER_ID)
+    found = look(engine, state_dir, {"name": "web", "env": {"A": "b"}})
+    view = found.views["web"]
+    assert (view.container_id, view.is_ready, view.previous_id, view.unproven) == (
+        CONTAINER_ID,
+        is_ready,
+        OLD_ID,
+        None,
+    )
     assert actions(found) == {"web": action}
+
+
+def test_where_the_one_before_is_gone_a_newer_container_is_the_projects(state_dir: str) -> None:
+    new = made(state_dir, definition(), status="created")
+    Records(state_dir).write("web", Record(OLD_ID, 1000, 1000))
+    found = look(FakeEngine(new), state_dir, {"name": "web"})
+    view = found.views["web"]
+    assert (view.container_id, view.previous_id, view.unproven) == (CONTAINER_ID, None, None)
+    assert actions(found) == {"web": "start"}
+
+
+@pytest.mark.parametrize(
+    ("status", "recorded", "ready", "is_ready", "asked"),
+    [
+        ("running", True, False, True, 0),
+        ("paused", True, False, True, 0),
+        ("restarting", True, True, False, 0),
+        ("exited", True, False, True, 0),
+        ("running", False, True, True, 1),
+        ("running", False, False, False, 1),
+        ("paused", False, True, True, 1),
+        ("paused", False, False, False, 1),
+        ("restarting", False, True, False, 0),
+        ("exited", False, False, True, 0),
+        ("created", False, False, True, 0),
+    ],
+)
+def test_a_container_that_runs_is_ready_by_its_record_or_its_output(
+    state_dir: str, status: str, recorded: bool, ready: bool, is_ready: bool, asked: int
+) -> None:
+    if recorded:
+        Records(state_dir).write("web", Record(CONTAINER_ID, 1000, 1000))
+    engine = FakeEngine(made(state_dir, definition(), status=status), ready=ready)
+    found = look(engine, state_dir, {"name": "web"})
+    assert (found.views["web"].is_ready, engine.asked["has_printed"]) == (is_ready, asked)
+
+
+def test_a_removed_container_is_taken_up_again_where_its_project_is_declared_again(state_dir: str) -> None:
+    old = made(state_dir, definition(), name=aside_name("web", OLD_ID), container_id=OLD_ID, status="exited")
+    old["HostConfig"]["RestartPolicy"]["Name"] = "no"
+    Records(state_dir).write("web", Record(OLD_ID, 1000, 1000))
+    found = look(FakeEngine(old), state_dir, {"name": "web"})
+    assert [str(step) for step in found.plans[0].steps] == ["rename berth-web", "update restart", "start"]
+    gone = look(FakeEngine(old), state_dir, {"name": "web", "state": "absent"})
+    assert (actions(gone), gone.views["web"].status) == ({"web": "none"}, "absent")
+
+
+def test_a_project_whose_volume_is_another_scopes_fails_alone(state_dir: str) -> None:
+    volume = {"Name": home_volume("web"), "Labels": ownership_labels("web", "team-b")}
+    engine = FakeEngine(made(state_dir, definition()), volumes=(volume,))
+    web, api = look(engine, state_dir, {"name": "web"}, {"name": "api"}).plans
+    assert (web.steps, api.error, api.action) == ((), None, "create")
+    assert web.error is not None and "belongs to the scope 'team-b'" in web.error
+    assert engine.asked["container"] == 0
 
 
 def test_a_container_that_waits_aside_alone_comes_back(state_dir: str) -> None:
@@ -223,19 +377,155 @@ def test_what_is_not_declared_is_removed_only_with_prune(state_dir: str, prune: 
 # Before anything is changed
 
 
+def checked(state_dir: str, *projects: dict[str, Any], **params: Any) -> str | None:
+    """What the folders of these projects are refused for."""
+    payload = {"projects": [{"image": IMAGE, **project} for project in projects], "declared": []}
+    written = {"payload": json.dumps(payload), "scope": "default", "state_dir": state_dir, "parallel": 1, **params}
+    try:
+        check_folders(request_from(written))
+    except BerthError as error:
+        return error.msg
+    return None
+
+
+FOLDERS_WRONG = "Nothing was changed on this host. Declared paths cannot be mounted:\n"
+
+
 def test_missing_folders_stop_the_host_and_are_all_named(state_dir: str) -> None:
-    engine = FakeEngine()
+    told = checked(
+        state_dir,
+        {"name": "web", "workspaces": [{"path": "/nowhere/a"}, {"path": "/etc"}]},
+        {"name": "api", "mounts": [{"source": "/nowhere/b", "target": "/b"}]},
+        {"name": "old", "state": "absent", "workspaces": [{"path": "/nowhere/c"}]},
+        {"name": "off", "state": "stopped", "workspaces": [{"path": "/nowhere/d"}]},
+    )
+    how = "is missing. Create it (a workspace is a folder, for example a git clone) or correct the path"
+    assert told == FOLDERS_WRONG + (
+        f"- project web: /nowhere/a: {how}\n- project api: /nowhere/b: {how}\n- project off: /nowhere/d: {how}"
+    )
+
+
+def test_folders_are_not_looked_at_where_only_the_state_is_asked_for(state_dir: str) -> None:
+    missing = {"name": "web", "workspaces": [{"path": "/nowhere/a"}]}
+    assert checked(state_dir, missing, only_state=True) is None
+    assert checked(state_dir, missing, only_state=False) is not None
+
+
+def test_a_module_run_looks_at_the_folders_before_the_engine(state_dir: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_engine(*args: Any) -> Any:
+        raise AssertionError("the engine was asked first")
+
+    monkeypatch.setattr(reconcile_module, "_open", no_engine)
+    payload = {"projects": [{"name": "web", "image": IMAGE, "workspaces": [{"path": "/nowhere/a"}]}], "declared": []}
+    params = {"payload": json.dumps(payload), "scope": "default", "state_dir": state_dir, "parallel": 1}
     with pytest.raises(BerthError) as error:
-        look(
-            engine,
-            state_dir,
-            {"name": "web", "workspaces": [{"path": "/nowhere/a"}, {"path": state_dir}]},
-            {"name": "api", "mounts": [{"source": "/nowhere/b", "target": "/b"}]},
-            {"name": "old", "state": "absent", "workspaces": [{"path": "/nowhere/c"}]},
-        )
-    assert "project web: /nowhere/a; project api: /nowhere/b. Nothing was changed" in error.value.msg
-    assert state_dir not in error.value.msg and "/nowhere/c" not in error.value.msg
-    assert not engine.asked
+        reconcile_module.reconcile(params, check_mode=False)
+    assert error.value.msg.startswith(f"{FOLDERS_WRONG}- project web: /nowhere/a: is missing.")
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with ``repo``, ``file``, a state folder, a socket of the engine, and links to what is not for agents."""
+    for folder in ("repo", "state/projects"):
+        (tmp_path / folder).mkdir(parents=True)
+    for file in ("file", "docker.sock"):
+        (tmp_path / file).touch()
+    monkeypatch.setattr(observe_module, "DOCKER_SOCKET", str(tmp_path / "docker.sock"))
+    links = {"to-repo": "repo", "to-root": "/", "to-socket": "docker.sock", "to-state": "state", "dangling": "nowhere"}
+    for name, target in {**links, "to-projects": "state/projects", "around-state": "."}.items():
+        (tmp_path / name).symlink_to(target)
+    return tmp_path
+
+
+PATHS = [
+    ("repo", None),
+    ("to-repo", None),
+    ("nowhere", "is missing."),
+    ("dangling", "is missing."),
+    ("file/below", "is missing."),
+    ("to-root", "leads to /, and the agent would own the host"),
+    ("to-state", "leads to Berth's own state folder {state}"),
+    ("to-projects", "leads to Berth's own state folder {state}"),
+    ("around-state", "leads to Berth's own state folder {state}"),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "problem"),
+    [
+        *(("workspace", *row) for row in PATHS),
+        *(("mount", *row) for row in PATHS),
+        ("workspace", "file", "is no folder"),
+        ("mount", "file", None),
+        ("workspace", "to-socket", "is no folder"),
+        ("mount", "to-socket", "leads to the engine's socket; say so with docker_access: true"),
+        ("mount", "docker.sock", "leads to the engine's socket; say so with docker_access: true"),
+    ],
+)
+def test_a_path_is_judged_by_where_it_leads(host: Path, kind: str, name: str, problem: str | None) -> None:
+    path, state = str(host / name), str(host / "state")
+    keys = {"workspace": {"workspaces": [{"path": path, "name": "x"}]}, "mount": {"mounts": [mount_of(path)]}}[kind]
+    found = folder_problems(definition(**keys), Site(state, "default"))
+    assert len(found) == (0 if problem is None else 1)
+    if problem is not None:
+        assert found[0].startswith(f"{path}: {problem.format(state=state)}")
+
+
+def mount_of(path: str) -> dict[str, Any]:
+    return {"source": path, "target": "/x"}
+
+
+def test_a_state_folder_behind_a_link_is_known_too(host: Path) -> None:
+    wanted = definition(mounts=[mount_of(str(host / "state"))])
+    found = folder_problems(wanted, Site(str(host / "to-state"), "default"))
+    assert found == [f"{host}/state: leads to Berth's own state folder {host}/to-state"]
+
+
+def test_a_path_that_may_not_be_looked_at_is_told(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(path: str) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(observe_module.os, "stat", forbidden)
+    found = folder_problems(definition(workspaces=[{"path": "/root/x"}]), Site("/s", "default"))
+    assert found == ["/root/x: the user that runs the module may not look there"]
+
+
+def test_all_that_is_wrong_with_a_definition_is_told(host: Path) -> None:
+    wanted = definition(workspaces=[{"path": str(host / "file")}], mounts=[mount_of(str(host / "nowhere"))])
+    found = folder_problems(wanted, Site(str(host / "state"), "default"))
+    assert [problem.partition(": ")[0] for problem in found] == [str(host / "file"), str(host / "nowhere")]
+
+
+@pytest.mark.parametrize(("access", "there", "problems"), [(True, True, 0), (True, False, 1), (False, False, 0)])
+def test_access_to_the_engine_takes_a_socket(host: Path, access: bool, there: bool, problems: int) -> None:
+    socket = host / "docker.sock"
+    if not there:
+        socket.unlink()
+    found = folder_problems(definition(docker_access=access), Site(str(host / "state"), "default"))
+    assert found == [f"{socket}: there is no engine's socket there"] * problems
+
+
+# The image that a plan takes
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"Volumes": {"/data": {}}}, ["declares volumes", "/data"]),
+        ({"Labels": None}, ["berth.contract=1"]),
+    ],
+)
+def test_an_image_that_cannot_be_used_is_told_while_planning(
+    state_dir: str, config: dict[str, Any], words: list[str]
+) -> None:
+    engine = FakeEngine(made(state_dir, definition(name="api")), image_config=config)
+    found = look(engine, state_dir, {"name": "web"}, {"name": "api", "restart": "no"}, {"name": "new"})
+    errors = {plan.project: plan.error for plan in found.plans}
+    assert actions(found) == {"web": "none", "api": "update", "new": "none"}
+    assert errors["api"] is None
+    for word in words:
+        assert all(word in str(errors[project]) for project in ("web", "new"))
+    assert engine.asked["image"] == 1
 
 
 @pytest.mark.parametrize("limits", [{"cpus": 3}, {"memory": "5g"}])

@@ -24,6 +24,7 @@ from ansible_collections.berth.projects.plugins.module_utils.world import (
     View,
     name_clash,
     own_name,
+    volume_clash,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -180,4 +181,32 @@ def test_a_view_of_nothing_is_absent() -> None:
     [("running", True), ("restarting", True), ("paused", True), ("created", False), ("exited", False), ("dead", False)],
 )
 def test_a_paused_container_runs_and_an_exited_one_does_not(status: str, runs: bool) -> None:
-    assert View(container={"State": {"Status": status}}).is_running == runs
+    view = View(container={"Name": "/berth-web", "State": {"Status": status}})
+    assert (view.is_running, view.status, view.is_aside) == (runs, status, False)
+
+
+@pytest.mark.parametrize("status", ["running", "exited", "dead"])
+def test_a_container_that_waits_aside_is_absent_and_known_by_its_id(status: str) -> None:
+    view = View(container={"Id": ID, "Name": f"/{aside_name('web', ID)}", "State": {"Status": status}})
+    assert (view.status, view.is_running, view.is_aside, view.container_id) == ("absent", False, True, ID)
+
+
+# Volumes
+
+
+@pytest.mark.parametrize("name", [home_volume("web"), agent_volume("web")])
+@pytest.mark.parametrize(
+    ("labels", "clashes"),
+    [(None, False), ({}, False), (ours("web"), False), (ours("web", "team-b"), True)],
+)
+def test_a_volume_of_another_scope_is_told(name: str, labels: dict[str, str] | None, clashes: bool) -> None:
+    clash = volume_clash(Listing([], "default", [{"Name": name, "Labels": labels}]), "web")
+    assert (clash is not None) == clashes
+    if clash is not None:
+        for word in [name, "belongs to the scope 'team-b'", "works on 'default'", "nother name", "berth_scope"]:
+            assert word in clash
+
+
+def test_another_projects_volume_is_no_clash() -> None:
+    volumes = [{"Name": home_volume("api"), "Labels": ours("api", "team-b")}]
+    assert volume_clash(Listing([], "default", volumes), "web") is None

@@ -1,0 +1,75 @@
+# Copyright (c) 2026, The Berth maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What an engine's answers mean, where more than one thing can be read from them."""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
+from ansible_collections.berth.projects.plugins.module_utils.errors import EngineError
+
+SINCE = "2026-01-02T03:04:05.678901234Z"
+LINE = "berth: ready"
+
+
+def engine_that(api: Any = None, reader: Any = None) -> Engine:
+    """An engine without a connection, read through ``reader`` if there is one, else through ``api``."""
+    engine = Engine.__new__(Engine)
+    vars(engine).update(docker_host="unix:///s", _reader=reader, _prefix="/v1.41", _client=api, _client_lock=Lock())
+    return engine
+
+
+def frame(text: bytes) -> bytes:
+    """A piece of output as the engine sends it."""
+    return b"\x01\x00\x00\x00" + len(text).to_bytes(4, "big") + text
+
+
+OUTPUTS = [
+    (200, frame(b"berth: ready\n"), True),
+    (200, frame(b"berth: warning: It is dark.\n") + frame(b"berth: ready\n"), True),
+    (200, b"", False),
+    (200, frame(b"berth: error: It is dark.\n"), False),
+    (200, frame(b"berth: ready soon\n"), False),
+    (500, b'{"message": "configured logging driver does not support reading"}', True),
+]
+
+
+@pytest.mark.parametrize(("status", "output", "printed"), OUTPUTS)
+def test_a_line_is_looked_for_in_the_output_since_a_start(status: int, output: bytes, printed: bool) -> None:
+    reader = Mock()
+    reader.get_bytes.return_value = (status, output)
+    assert engine_that(reader=reader).has_printed("c0ffee", LINE, SINCE) is printed
+    query = {"stdout": "1", "since": "1767323045.678901234"}
+    reader.get_bytes.assert_called_once_with("/v1.41/containers/c0ffee/logs", query)
+
+
+@pytest.mark.parametrize(("status", "output", "printed"), OUTPUTS)
+def test_and_through_the_sdk_too(status: int, output: bytes, printed: bool) -> None:
+    api = Mock()
+    api._url.side_effect = "/v1.41{}".format
+    api._get.return_value = Mock(status_code=status, content=output)
+    assert engine_that(api).has_printed("c0ffee", LINE, "2026-01-02T03:04:05Z") is printed
+    query = {"stdout": "1", "since": "1767323045.0"}
+    api._get.assert_called_once_with("/v1.41/containers/c0ffee/logs", params=query)
+
+
+def test_a_pull_that_fails_along_the_way_is_a_failure() -> None:
+    api = Mock()
+    api.pull.return_value = iter([{"status": "Pulling"}, {"error": "no space left on device"}, {"status": "x"}])
+    with pytest.raises(EngineError, match=r"^pulling image tool:1: the engine said: no space left on device$"):
+        engine_that(api).pull("tool:1")
+    api.pull.assert_called_once_with("tool", tag="1", stream=True, decode=True)
+
+
+def test_a_pull_is_heard_to_its_end() -> None:
+    events = iter([{"status": "Pulling"}, {"status": "Done"}])
+    api = Mock()
+    api.pull.return_value = events
+    engine_that(api).pull("tool:1")
+    assert list(events) == []

@@ -145,6 +145,11 @@ def test_what_is_no_size_is_refused(size: str) -> None:
     [
         ("debian", "debian:latest"),
         ("debian:13", "debian:13"),
+        ("docker.io/library/debian", "debian:latest"),
+        ("docker.io/library/debian:13", "debian:13"),
+        ("docker.io/team/tool:2", "team/tool:2"),
+        ("docker.io/team/tool@sha256:abc", "team/tool@sha256:abc"),
+        ("registry.example/library/tool:2", "registry.example/library/tool:2"),
         ("registry.example:5000/tool", "registry.example:5000/tool:latest"),
         ("registry.example:5000/tool:2", "registry.example:5000/tool:2"),
         ("tool@sha256:abc", "tool@sha256:abc"),

@@ -127,27 +127,43 @@ def _create(work: _Work, step: Step, tools: Tools) -> None:
 def _start(work: _Work, step: Step, tools: Tools) -> None:
     """Start the container, and see it ready.
 
-    One that runs and was never ready is started afresh: nobody can be at work in it. If it does not become ready, one
-    that was made by this run goes, and one that has yet to prove itself makes way for the one before it.
+    If it does not become ready, one that was made by this run goes, and one that has yet to prove itself makes way for
+    the one before it.
     """
-    container_id, view = work.id, work.view
-    if view.is_running:
-        tools.engine.stop(container_id, tools.stop_timeout)
+    container_id = work.id
     try:
         work.warnings += tools.launcher.start(work.project, container_id)
-    except BerthError as error:
-        if view.container is None:
-            tools.engine.remove(container_id)
-            work.container_id, work.done, work.record = None, 0, view.record
-        elif view.previous_id:
-            set_aside(tools.engine, work.project, container_id, tools.stop_timeout)
-            bring_back(tools.engine, work.project, view.previous_id, work.declared.restart)
-            work.container_id, work.record = view.previous_id, work.record.proven(view.previous_id)
-            raise BerthError(f"{error.msg} The container that was there before runs again.") from error
-        else:
-            work.record = work.record.proven(None)
-        raise
+    except Exception as error:
+        told = message_of(error)
+        try:
+            back = _undo_start(work, container_id, tools)
+        except BerthError as second:
+            raise BerthError(f"{told} Then this failed, too: {second.msg} The next run goes on.") from error
+        raise BerthError(f"{told} {back}".rstrip()) from error
     work.record = work.record.proven(container_id)
+
+
+def _undo_start(work: _Work, container_id: str, tools: Tools) -> str:
+    """Leave what was there before a start that failed; returns what there is to tell of it."""
+    view = work.view
+    if view.container is None:
+        tools.engine.remove(container_id)
+        work.container_id, work.record = None, view.record
+        work.done -= 1  # of the container's creation nothing is left
+        return ""
+    if view.previous_id is None:
+        work.record = work.record.proven(None)
+        return ""
+    set_aside(tools.engine, work.project, container_id, tools.stop_timeout)
+    bring_back(tools.engine, work.project, view.previous_id, work.declared.restart)
+    work.container_id, work.record = view.previous_id, work.record.proven(view.previous_id)
+    return "The container that was there before runs again."
+
+
+def _restart(work: _Work, step: Step, tools: Tools) -> None:
+    """Start afresh a container that runs and was never ready."""
+    _stop(work, step, tools)
+    _start(work, step, tools)
 
 
 def _stop(work: _Work, step: Step, tools: Tools) -> None:
@@ -183,6 +199,7 @@ _STEPS: Mapping[str, Callable[[_Work, Step, Tools], None]] = {
     "unpause": _unpause,
     "create": _create,
     "start": _start,
+    "restart": _restart,
     "stop": _stop,
     "replace": _replace,
     "remove": _remove,

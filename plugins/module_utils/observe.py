@@ -17,6 +17,7 @@ from typing import Any
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
 from ansible_collections.berth.projects.plugins.module_utils.definition import DOCKER_SOCKET, Definition, User, overlap
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
+from ansible_collections.berth.projects.plugins.module_utils.errors import EngineError
 from ansible_collections.berth.projects.plugins.module_utils.fingerprint import VERSION
 from ansible_collections.berth.projects.plugins.module_utils.names import FINGERPRINT_VERSION, READY, container_name
 from ansible_collections.berth.projects.plugins.module_utils.records import Record, Records
@@ -103,6 +104,14 @@ def folder_problems(definition: Definition, site: Site) -> list[str]:
     return [*filter(None, found), *missing]
 
 
+def engine_folder_problem(definition: Definition, root: str) -> str | None:
+    """Why a path cannot be mounted that leads to the engine's own folder."""
+    for path in definition.bind_sources:
+        if overlap(os.path.realpath(path), os.path.realpath(root)):
+            return f"{path} covers, or leads to, the engine's own folder {root}: choose another."
+    return None
+
+
 def _path_problem(path: str, is_workspace: bool, site: Site) -> str | None:
     try:
         status = os.stat(path)
@@ -123,8 +132,18 @@ def _path_problem(path: str, is_workspace: bool, site: Site) -> str | None:
 
 
 def agents_at_work(engine: Engine, container_id: str) -> tuple[str, ...]:
-    """The agents that run in a container, by the name of their command."""
-    return tuple(sorted({name for line in engine.processes(container_id) if (name := agent_of(line))}))
+    """The agents that run in a container, by the name of their command; none where it has ended meanwhile."""
+    return tuple(sorted({name for line in _processes(engine, container_id) if (name := agent_of(line))}))
+
+
+def _processes(engine: Engine, container_id: str) -> list[str]:
+    try:
+        return engine.processes(container_id)
+    except EngineError:
+        container = engine.container(container_id) or {"State": {}, "RestartCount": 0}
+        if container["State"].get("Running") and not container.get("RestartCount"):
+            raise
+        return []  # it has ended, or ends and is restarted again and again: nobody is at work in there
 
 
 def agent_of(command_line: str) -> str | None:

@@ -108,7 +108,7 @@ def plan_project(definition: Definition, view: View, images: Images, site: Site,
         if policy.only_state:
             return Plan(name)
         return _defer(_plan_removal(name, view), view, policy)
-    if view.container is None:
+    if view.container is None or (view.is_aside and policy.only_state):
         if policy.only_state and definition.state == "stopped":
             return Plan(name)
         if policy.only_state:
@@ -204,7 +204,9 @@ def _state_step(definition: Definition, view: View) -> Step | None:
     if definition.state == "started":
         if view.status == "paused":
             return Step("unpause")
-        return None if view.is_running and view.is_ready else Step("start")
+        if view.is_running:
+            return None if view.is_ready else Step("restart")
+        return Step("start")
     return Step("stop") if view.is_running else None
 
 

@@ -39,6 +39,7 @@ VERBS: Mapping[str, Verb] = {
     "connect": Verb("update"),
     "unpause": Verb("start", status_after="running"),
     "start": Verb("start", status_after="running"),
+    "restart": Verb("start", cuts=True, status_after="running"),
     "stop": Verb("stop", cuts=True, status_after="exited"),
     "create": Verb("create", is_measured=True, status_after="created"),
     "replace": Verb("replace", cuts=True, is_measured=True, status_after="running"),

@@ -20,6 +20,7 @@ from ansible_collections.berth.projects.plugins.module_utils.image_plan import b
 from ansible_collections.berth.projects.plugins.module_utils.names import MANAGED
 from ansible_collections.berth.projects.plugins.module_utils.observe import (
     agents_at_work,
+    engine_folder_problem,
     folder_problems,
     host_of,
     view_projects,
@@ -164,8 +165,8 @@ def _measured(engine: Engine, plans: Mapping[str, Plan], planner: _Planner) -> d
             continue
         definition = planner.definitions[project]
         limited = check_limits(plan, definition, planner.site, host_of(engine.info()))
-        misfit = None
-        if limited.makes_container and planner.images.find(definition.image):
+        misfit = engine_folder_problem(definition, engine.info()["DockerRootDir"])
+        if misfit is None and limited.makes_container and planner.images.find(definition.image):
             if definition.image not in images:
                 images[definition.image] = engine.image(definition.image)
             image = images[definition.image]

@@ -150,11 +150,12 @@ class View:
 
     @property
     def is_aside(self) -> bool:
-        return ".old." in self.name
+        labels = (self.container["Config"].get("Labels") or {}) if self.container else {}
+        return is_aside_name(labels.get(PROJECT, ""), self.name)
 
     @property
     def is_running(self) -> bool:
-        return self.status in RUNNING
+        return self.container is not None and self.container["State"]["Status"] in RUNNING
 
 
 @dataclass(frozen=True)

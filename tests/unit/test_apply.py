@@ -157,7 +157,7 @@ def test_a_container_that_runs_and_was_never_ready_is_stopped_before_it_is_start
 ) -> None:
     engine = FakeEngine()
     view = View(container_of(WEB, status=status), is_ready=False)
-    assert done(engine, records, of("start"), view) == Outcome(True, CONTAINER_ID, ())
+    assert done(engine, records, of("restart"), view) == Outcome(True, CONTAINER_ID, ())
     assert engine.calls == ["stop c0f 7", "start c0f"]
     assert records.read("web") == RECORD
 

@@ -83,9 +83,9 @@ def test_a_declared_state_and_a_found_status_make_an_action(
 
 
 @pytest.mark.parametrize("status", ["running", "restarting"])
-def test_a_container_that_runs_and_was_never_ready_is_started(status: str) -> None:
+def test_a_container_that_runs_and_was_never_ready_is_started_afresh(status: str) -> None:
     found = plan(definition(), container_of(definition(), status=status), is_ready=False)
-    assert (steps_of(found), found.action, found.warnings, found.error) == (["start"], "start", (), None)
+    assert (steps_of(found), found.action, found.warnings, found.error) == (["restart"], "start", (), None)
     (reason,) = found.reasons
     assert (reason.aspect, reason.before, reason.after) == ("state", f"{status}, but never ready", "started")
 
@@ -99,11 +99,30 @@ def test_a_container_that_was_never_ready_is_stopped_where_it_is_declared_so() -
     assert (steps_of(found), found.reasons[0].before) == (["stop"], "running, but never ready")
 
 
+def test_an_agent_at_work_is_not_cut_because_nobody_saw_its_container_ready() -> None:
+    """Its record may be lost, and the line that told so may be gone with the engine's older output."""
+    found = plan(definition(), container_of(definition()), is_ready=False, agents=("claude",))
+    assert (steps_of(found), found.action) == ([], "none")
+    assert "restart deferred: an agent is at work (claude)" in found.warnings[0]
+
+
 # What waits aside
 
 
 def aside(status: str = "exited", **keys: Any) -> Container:
     return drifted(lambda c: c.update(Name=f"/{aside_name('web', c['Id'])}"), status=status, **keys)
+
+
+def test_an_aside_container_that_somebody_started_gets_its_name_back_and_goes_on() -> None:
+    assert steps_of(plan(definition(), aside("running"))) == ["rename berth-web"]
+    assert steps_of(plan(definition(state="stopped"), aside("running"))) == ["rename berth-web", "stop"]
+
+
+@pytest.mark.parametrize(("state", "told"), [("started", "run berth.projects.provision first"), ("stopped", "")])
+def test_a_removed_project_is_not_taken_up_again_by_starting_and_stopping(state: str, told: str) -> None:
+    found = plan(definition(state=state), aside(), only_state=True)
+    assert (steps_of(found), told in (found.error or "")) == ([], True)
+    assert bool(found.error) == bool(told)
 
 
 @pytest.mark.parametrize(
@@ -662,6 +681,7 @@ def test_a_step_of_no_known_verb_means_nothing() -> None:
         ("connect", False, False),
         ("unpause", False, False),
         ("start", False, False),
+        ("restart", True, False),
         ("stop", True, False),
         ("create", False, True),
         ("replace", True, True),

@@ -20,7 +20,7 @@ from ansible_collections.berth.projects.plugins.module_utils import survey as su
 from ansible_collections.berth.projects.plugins.module_utils import users as users_module
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition, User
-from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
+from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError, EngineError
 from ansible_collections.berth.projects.plugins.module_utils.info import age
 from ansible_collections.berth.projects.plugins.module_utils.names import (
     CONTRACT,
@@ -28,7 +28,7 @@ from ansible_collections.berth.projects.plugins.module_utils.names import (
     home_volume,
     ownership_labels,
 )
-from ansible_collections.berth.projects.plugins.module_utils.observe import agent_of, folder_problems
+from ansible_collections.berth.projects.plugins.module_utils.observe import agent_of, agents_at_work, folder_problems
 from ansible_collections.berth.projects.plugins.module_utils.records import Record, Records
 from ansible_collections.berth.projects.plugins.module_utils.request import request_from
 from ansible_collections.berth.projects.plugins.module_utils.survey import Survey, check_folders, survey
@@ -665,3 +665,26 @@ def test_what_is_no_agents_work_is_none(line: str) -> None:
 def test_an_age_is_told_in_its_largest_unit(ago: timedelta, text: str, fraction: str) -> None:
     created = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
     assert age(f"2026-01-02T03:04:05{fraction}Z", created + ago) == text
+
+
+class _NoProcesses:
+    """An engine that cannot list the processes of its container, which is in this state."""
+
+    def __init__(self, running: bool, restarts: int) -> None:
+        self._state = {"State": {"Running": running}, "RestartCount": restarts}
+
+    def processes(self, container_id: str) -> list[str]:
+        raise EngineError("listing processes: the engine said: ttrpc: closed")
+
+    def container(self, container_id: str) -> dict[str, Any]:
+        return self._state
+
+
+@pytest.mark.parametrize(("running", "restarts"), [(False, 0), (False, 3), (True, 3)])
+def test_nobody_is_at_work_in_a_container_that_has_ended_or_does_again_and_again(running: bool, restarts: int) -> None:
+    assert agents_at_work(_NoProcesses(running, restarts), "c0f") == ()  # type: ignore[arg-type]
+
+
+def test_a_container_that_runs_on_must_tell_who_is_at_work() -> None:
+    with pytest.raises(EngineError, match="ttrpc"):
+        agents_at_work(_NoProcesses(running=True, restarts=0), "c0f")  # type: ignore[arg-type]

@@ -181,14 +181,21 @@ def test_a_view_of_nothing_is_absent() -> None:
     [("running", True), ("restarting", True), ("paused", True), ("created", False), ("exited", False), ("dead", False)],
 )
 def test_a_paused_container_runs_and_an_exited_one_does_not(status: str, runs: bool) -> None:
-    view = View(container={"Name": "/berth-web", "State": {"Status": status}})
+    view = View(container={"Name": "/berth-web", "State": {"Status": status}, "Config": {"Labels": ours("web")}})
     assert (view.is_running, view.status, view.is_aside) == (runs, status, False)
 
 
 @pytest.mark.parametrize("status", ["running", "exited", "dead"])
 def test_a_container_that_waits_aside_is_absent_and_known_by_its_id(status: str) -> None:
-    view = View(container={"Id": ID, "Name": f"/{aside_name('web', ID)}", "State": {"Status": status}})
-    assert (view.status, view.is_running, view.is_aside, view.container_id) == ("absent", False, True, ID)
+    name, config = f"/{aside_name('web', ID)}", {"Labels": ours("web")}
+    view = View(container={"Id": ID, "Name": name, "State": {"Status": status}, "Config": config})
+    assert (view.status, view.is_running, view.is_aside) == ("absent", status == "running", True)
+    assert view.container_id == ID
+
+
+def test_a_name_that_only_looks_like_one_aside_is_none() -> None:
+    container = {"Id": ID, "Name": "/my.old.one", "State": {"Status": "running"}, "Config": {"Labels": ours("web")}}
+    assert (View(container=container).is_aside, View(container=container).status) == (False, "running")
 
 
 # Volumes

@@ -139,7 +139,7 @@ def definition_from(written: Mapping[str, Any]) -> Definition:
         env=tuple(sorted((key, env_text(value)) for key, value in (written.get("env") or {}).items())),
         timezone=written.get("timezone"),
         user=User(int(user["uid"]), int(user.get("gid", user["uid"]))) if user else None,
-        healthcheck=_healthcheck(written.get("healthcheck") or {}),
+        healthcheck=Healthcheck(**_whole(written.get("healthcheck") or {})),
         resources=_resources(written.get("resources") or {}),
         restart=written.get("restart") or "unless-stopped",
     )
@@ -201,10 +201,6 @@ def _whole(entry: Mapping[str, Any]) -> dict[str, Any]:
 def _port(entry: Mapping[str, Any]) -> Port:
     port = Port(**_whole(entry))
     return replace(port, host_ip=str(ip_address(port.host_ip)))
-
-
-def _healthcheck(entry: Mapping[str, Any]) -> Healthcheck:
-    return Healthcheck(**_whole(entry))
 
 
 def _workspace(entry: Mapping[str, Any]) -> Workspace:

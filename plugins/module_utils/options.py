@@ -9,12 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.connection import CONNECTION_ARGS
+from ansible_collections.berth.projects.plugins.module_utils.image_base import LATEST
 
 _PROJECTS: dict[str, dict[str, Any]] = {
     "projects": {"type": "list", "elements": "dict"},
     "defaults": {"type": "dict", "default": {}},
     "env": {"type": "dict", "default": {}},
-    "image": {"type": "str", "default": "berth-base:latest"},
+    "image": {"type": "str", "default": LATEST},
     "only": {"type": "raw"},
     "scope": {"type": "str", "default": "default"},
     "state_dir": {"type": "path"},

@@ -37,7 +37,6 @@ class Listed:
     id: str
     name: str
     status: str
-    image_id: str
     created: int
     labels: Mapping[str, str]
 
@@ -200,7 +199,6 @@ def _listed(entry: Mapping[str, Any]) -> Listed:
         id=entry["Id"],
         name=own_name(entry.get("Names") or []),
         status=entry["State"],
-        image_id=entry["ImageID"],
         created=entry["Created"],
         labels=entry.get("Labels") or {},
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-DEFAULT_IMAGE = "berth-base:latest"
+from ansible_collections.berth.projects.plugins.module_utils.image_base import LATEST
 
 
 def merge(below: Any, above: Any) -> Any:
@@ -33,7 +33,7 @@ def merged_definition(
     project: Mapping[str, Any], defaults: Mapping[str, Any], env: Mapping[str, Any], image: str | None
 ) -> dict[str, Any]:
     """A project's whole definition: global settings, over them ``berth_project_defaults``, over them its own."""
-    below = merge({"image": image or DEFAULT_IMAGE, "env": env}, defaults)
+    below = merge({"image": image or LATEST, "env": env}, defaults)
     merged: dict[str, Any] = without_nulls(merge(below, project))
-    merged.setdefault("image", image or DEFAULT_IMAGE)
+    merged.setdefault("image", image or LATEST)
     return merged

@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-_SHOWN_UNCHANGED = "unchanged"
-
 
 def plan_lines(host: str, projects: Sequence[Mapping[str, Any]], check_mode: bool) -> list[str]:
     """What was done on a host, or would be: projects that nothing happens to are counted and not named."""
     told = [line for project in projects if _is_told(project) for line in _project_lines(host, project, check_mode)]
     quiet = sum(1 for project in projects if not _is_told(project))
     if quiet:
-        told.append(f"{host}: {quiet} project{'s' if quiet > 1 else ''} {_SHOWN_UNCHANGED}")
+        told.append(f"{host}: {quiet} project{'s' if quiet > 1 else ''} unchanged")
     return told
 
 

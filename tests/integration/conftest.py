@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import pytest
 from engine_names import Namespace, engine_client
 from host import TestHost
+from image_box import Box
 from tiny_image import build_tiny_image
 
 
@@ -39,3 +41,17 @@ def folder(tmp_path: Path) -> Path:
     os.chown(path, 4321, 4321)
     tmp_path.chmod(0o755)
     return path
+
+
+@pytest.fixture
+def box(api: Any, tiny: str) -> Iterator[Callable[..., Box]]:
+    """Makes containers of the tiny image by hand, to look at the runtime scripts without Berth around them."""
+    boxes: list[Box] = []
+
+    def make(**options: Any) -> Box:
+        boxes.append(Box(api, tiny, **options))
+        return boxes[-1]
+
+    yield make
+    for one in boxes:
+        one.remove()

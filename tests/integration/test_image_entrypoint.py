@@ -9,32 +9,14 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Callable
+from typing import Callable
 
-import docker
 import pytest
 from image_box import READY, Box, Put
-from tiny_image import build_tiny_image
 
 IDS = {"BERTH_UID": "1234", "BERTH_GID": "1235"}
 PASSWD = "root:x:0:0::/root:/bin/sh\n{other}agent:x:1000:1000::/home/agent:/bin/sh\n"
-
-
-@pytest.fixture
-def box() -> Iterator[Callable[..., Box]]:
-    api = docker.APIClient(version="auto")
-    image = build_tiny_image(api)
-    boxes: list[Box] = []
-
-    def make(**options: Any) -> Box:
-        boxes.append(Box(api, image, **options))
-        return boxes[-1]
-
-    yield make
-    for one in boxes:
-        one.remove()
 
 
 def test_it_says_ready_and_stays_alive_as_the_agent(box: Callable[..., Box]) -> None:

@@ -6,32 +6,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Callable
+from typing import Callable
 
-import docker
 import pytest
 from image_box import READY, Box, Put
-from tiny_image import build_tiny_image
 
 CHECK = "/usr/local/lib/berth/healthcheck"
 CLI = "/opt/berth/agents/bin/claude"
 COUNTING = '#!/bin/sh\necho "$*" >>/tmp/runs\n'
-
-
-@pytest.fixture
-def box() -> Iterator[Callable[..., Box]]:
-    api = docker.APIClient(version="auto")
-    image = build_tiny_image(api)
-    boxes: list[Box] = []
-
-    def make(**options: Any) -> Box:
-        boxes.append(Box(api, image, **options))
-        return boxes[-1]
-
-    yield make
-    for one in boxes:
-        one.remove()
 
 
 def refused(one: Box) -> list[str]:

@@ -10,8 +10,8 @@ import copy
 from typing import Any
 
 import pytest
+from ansible_collections.berth.projects.plugins.module_utils.image_base import LATEST
 from ansible_collections.berth.projects.plugins.plugin_utils.merge import (
-    DEFAULT_IMAGE,
     merge,
     merged_definition,
     without_nulls,
@@ -110,13 +110,13 @@ def test_no_null_is_left_in_a_map(tree: Any) -> None:
 @pytest.mark.parametrize(
     ("layers", "expected"),
     [
-        ({}, DEFAULT_IMAGE),
+        ({}, LATEST),
         ({"image": "global"}, "global"),
         ({"image": "global", "defaults": {"image": "default"}}, "default"),
         ({"image": "global", "defaults": {"image": "default"}, "project": {"image": "own"}}, "own"),
         ({"image": "global", "project": {"image": None}}, "global"),
         ({"image": "global", "defaults": {"image": None}}, "global"),
-        ({"defaults": {"image": "default"}, "project": {"image": None}}, DEFAULT_IMAGE),
+        ({"defaults": {"image": "default"}, "project": {"image": None}}, LATEST),
     ],
 )
 def test_the_image_is_the_projects_else_the_defaults_else_the_global_one(layers: Any, expected: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from ipaddress import ip_address
 from typing import Any
 
@@ -86,6 +86,39 @@ class Resources:
 
 
 @dataclass(frozen=True)
+class Packages:
+    """Packages that are added to the image, by who installs them; false when there are none.
+
+    Each list is sorted and has nothing twice, however it was given: neither is a difference.
+    """
+
+    apt: tuple[str, ...] = ()
+    npm: tuple[str, ...] = ()
+    pip: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            object.__setattr__(self, field.name, tuple(sorted(set(getattr(self, field.name)))))
+
+    def __bool__(self) -> bool:
+        return bool(self.apt or self.npm or self.pip)
+
+
+@dataclass(frozen=True)
+class SnapshotPolicy:
+    """When a container's own files become an image: before a replace or not.
+
+    Args:
+        keep: How many snapshots are kept.
+        squash_after: After how many layers of snapshots these are made into one.
+    """
+
+    on_replace: bool = True
+    keep: int = 3
+    squash_after: int = 20
+
+
+@dataclass(frozen=True)
 class Definition:
     """One entry of ``berth_projects``, defaults merged in and validated.
 
@@ -95,6 +128,7 @@ class Definition:
     name: str
     image: str
     state: str = "started"
+    packages: Packages = Packages()
     workspaces: tuple[Workspace, ...] = ()
     mounts: tuple[Mount, ...] = ()
     docker_access: bool = False
@@ -105,6 +139,7 @@ class Definition:
     healthcheck: Healthcheck = Healthcheck()
     resources: Resources = Resources()
     restart: str = "unless-stopped"
+    snapshot: SnapshotPolicy = SnapshotPolicy()
 
     @property
     def working_dir(self) -> str:
@@ -132,6 +167,7 @@ def definition_from(written: Mapping[str, Any]) -> Definition:
         name=written["name"],
         image=normal_reference(written["image"]),
         state=written.get("state") or "started",
+        packages=packages_from(written.get("packages") or {}),
         workspaces=tuple(_workspace(entry) for entry in written.get("workspaces") or ()),
         mounts=tuple(_mount(entry) for entry in written.get("mounts") or ()),
         docker_access=bool(written.get("docker_access")),
@@ -142,7 +178,13 @@ def definition_from(written: Mapping[str, Any]) -> Definition:
         healthcheck=Healthcheck(**_whole(written.get("healthcheck") or {})),
         resources=_resources(written.get("resources") or {}),
         restart=written.get("restart") or "unless-stopped",
+        snapshot=SnapshotPolicy(**_whole(written.get("snapshot") or {})),
     )
+
+
+def packages_from(written: Mapping[str, Any]) -> Packages:
+    """Packages by who installs them: ``{"apt": […], "npm": […], "pip": […]}``, where each may be missing."""
+    return Packages(**{field.name: tuple(written.get(field.name) or ()) for field in fields(Packages)})
 
 
 def normal_reference(reference: str) -> str:

@@ -17,9 +17,23 @@ CONTRACT = "berth.contract"
 CONTRACT_VERSION = "1"
 
 BASE_REPOSITORY = "berth-base"
+PACKAGES_REPOSITORY = "berth-packages"
 
 READY = "berth: ready"
 """What an entrypoint prints when the container can be worked in."""
+
+SNAPSHOT_BASE = "berth.snapshot.base"
+SNAPSHOT_BASE_ID = "berth.snapshot.base_id"
+SNAPSHOT_PACKAGES = "berth.snapshot.packages"
+SNAPSHOT_PROJECT = "berth.snapshot.project"
+SNAPSHOT_SCOPE = "berth.snapshot.scope"
+SNAPSHOT_TAKEN = "berth.snapshot.taken"
+SNAPSHOT_PARENT = "berth.snapshot.parent"
+SNAPSHOT_CONTAINER = "berth.snapshot.container"
+SNAPSHOT_STOPPED_AT = "berth.snapshot.stopped_at"
+SNAPSHOT_LAYERS = "berth.snapshot.layers"
+SNAPSHOT_FLAT = "berth.snapshot.flat"
+SNAPSHOT_PART = "berth.snapshot.part"
 
 _ASIDE = re.compile(r"^(?P<project>berth-[a-z0-9-]+)\.old\.[0-9a-f]{12}$")
 
@@ -44,6 +58,10 @@ def home_volume(project: str) -> str:
 
 def agent_volume(project: str) -> str:
     return f"berth-{project}-agent"
+
+
+def snapshot_repository(project: str) -> str:
+    return f"berth/{project}"
 
 
 def ownership_labels(project: str, scope: str) -> dict[str, str]:

@@ -13,8 +13,10 @@ from ansible_collections.berth.projects.plugins.module_utils.definition import (
     Definition,
     Healthcheck,
     Mount,
+    Packages,
     Port,
     Resources,
+    SnapshotPolicy,
     User,
     Workspace,
     definition_from,
@@ -40,6 +42,7 @@ def test_a_name_and_an_image_are_a_whole_definition() -> None:
     "key",
     [
         "state",
+        "packages",
         "workspaces",
         "mounts",
         "docker_access",
@@ -50,6 +53,7 @@ def test_a_name_and_an_image_are_a_whole_definition() -> None:
         "healthcheck",
         "resources",
         "restart",
+        "snapshot",
     ],
 )
 def test_a_key_set_to_null_is_as_if_it_were_not_there(key: str) -> None:
@@ -89,6 +93,11 @@ def test_a_key_set_to_null_is_as_if_it_were_not_there(key: str) -> None:
         ("resources", {"pids": 100, "nofile": {"soft": 1, "hard": 2}}, Resources(pids=100, nofile=(1, 2))),
         ("restart", "no", "no"),
         ("image", "debian", "debian:latest"),
+        ("packages", {"apt": ["jq", "fd", "jq"], "npm": None}, Packages(apt=("fd", "jq"))),
+        ("packages", {"npm": ["b@2", "a"], "pip": ["d", "c"]}, Packages(npm=("a", "b@2"), pip=("c", "d"))),
+        ("packages", {"apt": [], "npm": []}, Packages()),
+        ("snapshot", {"on_replace": False}, SnapshotPolicy(on_replace=False)),
+        ("snapshot", {"keep": 5, "squash_after": None}, SnapshotPolicy(keep=5)),
     ],
 )
 def test_a_key_becomes_its_field(key: str, written: Any, expected: Any) -> None:
@@ -108,6 +117,7 @@ def test_a_port_worked_out_by_a_template_is_a_whole_number_all_the_same(key: str
         ({"resources": {"pids": 1000.0}}, lambda d: d.resources.pids),
         ({"resources": {"nofile": {"soft": 1000.0, "hard": 1000}}}, lambda d: d.resources.nofile[0]),
         ({"healthcheck": {"interval": 1000.0}}, lambda d: d.healthcheck.interval),
+        ({"snapshot": {"squash_after": 1000.0}}, lambda d: d.snapshot.squash_after),
     ],
 )
 def test_a_number_worked_out_by_a_template_is_whole_all_the_same(keys: Any, number: Any) -> None:
@@ -204,3 +214,21 @@ def test_a_path_has_one_form_however_it_is_written(path: str) -> None:
 @given(st.permutations(["A", "B", "C", "D"]))
 def test_the_order_of_an_environment_is_forgotten(keys: list[str]) -> None:
     assert made(env={key: key.lower() for key in keys}) == made(env={"A": "a", "B": "b", "C": "c", "D": "d"})
+
+
+@given(st.permutations(["jq", "fd", "git", "jq"]))
+def test_the_order_of_packages_and_what_is_there_twice_are_forgotten(names: list[str]) -> None:
+    assert Packages(apt=tuple(names)) == Packages(apt=("fd", "git", "jq"))
+
+
+@pytest.mark.parametrize(
+    ("packages", "expected"),
+    [
+        (Packages(), False),
+        (Packages(apt=("jq",)), True),
+        (Packages(npm=("prettier",)), True),
+        (Packages(pip=("ruff",)), True),
+    ],
+)
+def test_packages_are_true_when_there_are_any(packages: Packages, expected: bool) -> None:
+    assert bool(packages) is expected

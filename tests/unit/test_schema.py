@@ -16,8 +16,10 @@ from ansible_collections.berth.projects.plugins.module_utils.definition import (
     Definition,
     Healthcheck,
     Mount,
+    Packages,
     Port,
     Resources,
+    SnapshotPolicy,
     User,
     Workspace,
     definition_from,
@@ -107,7 +109,8 @@ class Recording(dict[str, Any]):
         if isinstance(value, dict) and key != "env":
             return Recording(value, self.log, f"{self.path}{key}.")
         if isinstance(value, list):
-            return [Recording(entry, self.log, f"{self.path}{key}[].") for entry in value]
+            place = f"{self.path}{key}[]."
+            return [Recording(entry, self.log, place) if isinstance(entry, dict) else entry for entry in value]
         return value
 
     def __getitem__(self, key: str) -> Any:
@@ -127,6 +130,7 @@ EVERYTHING: dict[str, Any] = {
     "name": "web",
     "state": "started",
     "image": "debian",
+    "packages": {"apt": ["jq"], "npm": ["prettier"], "pip": ["ruff"]},
     "workspaces": [{"path": "/a", "name": "a", "read_only": False}],
     "mounts": [{"type": "bind", "source": "/a", "target": "/b", "read_only": False}],
     "docker_access": False,
@@ -144,6 +148,7 @@ EVERYTHING: dict[str, Any] = {
     },
     "resources": {"cpus": 1, "memory": "1g", "pids": 3, "nofile": {"soft": 1, "hard": 2}, "shm_size": "1m"},
     "restart": "no",
+    "snapshot": {"on_replace": False, "keep": 1, "squash_after": 2},
 }
 
 
@@ -173,6 +178,8 @@ def test_every_key_that_the_schema_allows_is_read_and_no_other() -> None:
         (PROJECT["ports"]["items"]["properties"], Port),
         (PROJECT["user"]["properties"], User),
         (PROJECT["healthcheck"]["properties"], Healthcheck),
+        (PROJECT["packages"]["properties"], Packages),
+        (PROJECT["snapshot"]["properties"], SnapshotPolicy),
     ],
 )
 def test_a_part_of_the_schema_has_the_fields_of_its_class(part: dict[str, Any], shape: Any) -> None:
@@ -184,15 +191,19 @@ def test_resources_differ_in_that_cpus_are_counted_finely() -> None:
     assert set(PROJECT["resources"]["properties"]) == fields - {"nano_cpus"} | {"cpus"}
 
 
-@pytest.mark.parametrize("key", ["interval", "timeout", "retries", "start_period", "disk_limit"])
-def test_the_default_that_is_described_is_the_one_that_is_used(key: str) -> None:
-    default = getattr(Healthcheck(), key)
-    assert PROJECT["healthcheck"]["properties"][key]["description"].endswith(f"Default: {default}.")
+@pytest.mark.parametrize(("part", "shape"), [("healthcheck", Healthcheck), ("snapshot", SnapshotPolicy)])
+def test_the_defaults_that_are_described_are_those_that_are_used(part: str, shape: Any) -> None:
+    for field in dataclasses.fields(shape):
+        description = PROJECT[part]["properties"][field.name]["description"]
+        assert description.endswith(f"Default: {json.dumps(field.default)}.")
 
 
 # What is said
 
 SIZE = "a number of bytes, or a size such as 512m or 8g"
+APT = "a Debian package, with a version or a release if wanted, such as jq, jq=1.7* or jq/trixie-backports"
+NPM = "an npm package, with a version if wanted, such as prettier or prettier@3; no blanks, no login in a URL"
+PIP = "a pip package, with a version if wanted, such as ruff or ruff>=0.5,<1; no blanks, no login in a URL"
 NAME = "1 to 41 lower-case letters, digits and hyphens, with a letter or digit at both ends"
 
 
@@ -273,6 +284,17 @@ NAME = "1 to 41 lower-case letters, digits and hyphens, with a letter or digit a
         ({"resources": {"pids": 0}}, "resources.pids: must be 1 or more, and is 0"),
         ({"resources": {"nofile": 1024}}, "resources.nofile: must be a map"),
         ({"resources": {"nofile": {"soft": 1}}}, "resources.nofile: lacks hard"),
+        ({"packages": ["jq"]}, "packages: must be a map"),
+        ({"packages": {"apt": "jq"}}, "packages.apt: must be a list"),
+        ({"packages": {"yum": ["jq"]}}, "packages.yum: is not a known key; known are apt, npm, pip"),
+        ({"packages": {"apt": ["jq", "--force-yes"]}}, f"packages.apt[1]: must be {APT}"),
+        ({"packages": {"npm": ["a b"]}}, f"packages.npm[0]: must be {NPM}"),
+        ({"packages": {"pip": ["-rlist"]}}, f"packages.pip[0]: must be {PIP}"),
+        ({"snapshot": True}, "snapshot: must be a map"),
+        ({"snapshot": {"on_replace": "no"}}, 'snapshot.on_replace: must be true or false, and is "no"'),
+        ({"snapshot": {"keep": 0}}, "snapshot.keep: must be from 1 to 100, and is 0"),
+        ({"snapshot": {"squash_after": 1}}, "snapshot.squash_after: must be from 2 to 100, and is 1"),
+        ({"snapshot": {"squash_after": 101}}, "snapshot.squash_after: must be from 2 to 100, and is 101"),
         ({"workspace": []}, "workspace: is not a known key; did you mean workspaces?"),
         ({"secrets": {}}, "secrets: is not built yet in this version of Berth, so it is refused and not ignored"),
     ],
@@ -348,11 +370,55 @@ def test_a_name_may_be_as_the_public_interface_says(name: str) -> None:
         {"ports": [{"host": 1, "container": 2, "host_ip": "127.0.0.1\n"}]},
         {"env": {"A\n": "b"}},
         {"timezone": "UTC\n"},
+        {"packages": {"apt": ["jq\n"]}},
+        {"packages": {"npm": ["prettier\n"]}},
+        {"packages": {"pip": ["ruff\n"]}},
     ],
     ids=str,
 )
 def test_a_newline_at_the_end_is_not_let_through(keys: dict[str, Any]) -> None:
     assert told_of(**keys) != []
+
+
+@pytest.mark.parametrize(
+    ("installer", "package"),
+    [
+        ("apt", "g++"),
+        ("apt", "libc6:i386"),
+        ("apt", "jq=1.7.1-6+deb13u1"),
+        ("apt", "jq=1:1.7*"),
+        ("apt", "jq/trixie-backports"),
+        ("apt", "python3.13"),
+        ("npm", "@scope/tool@^1.2.0"),
+        ("npm", "tool@latest"),
+        ("npm", "git+https://git.example/team/tool.git#v1"),
+        ("pip", "black[d]>=24,<26"),
+        ("pip", "ruff~=0.5"),
+        ("pip", "git+https://git.example/team/tool@v1"),
+    ],
+)
+def test_a_package_may_be_named_as_its_installer_names_it(installer: str, package: str) -> None:
+    assert told_of(packages={installer: [package]}) == []
+
+
+@pytest.mark.parametrize("installer", ["apt", "npm", "pip"])
+@pytest.mark.parametrize(
+    "package",
+    ["", "-y", "--foo", "./local", "/etc/passwd", "a b", "a;b", "$(id)", "`id`", "a'b", "a|b", "a\nb", "a\\b", "é"],
+)
+def test_what_is_no_package_is_refused_and_not_handed_to_a_shell(installer: str, package: str) -> None:
+    assert len(told_of(packages={installer: [package]})) == 1
+
+
+@pytest.mark.parametrize("package", ["jq-", "jq=1.7-", "Jq", "jq[x]", "@jq"])
+def test_an_apt_package_with_a_meaning_other_than_to_install_it_is_refused(package: str) -> None:
+    assert told_of(packages={"apt": [package]}) != []
+
+
+@pytest.mark.parametrize("installer", ["npm", "pip"])
+def test_a_login_in_a_url_is_refused_and_not_shown(installer: str) -> None:
+    (text,) = told_of(packages={installer: ["git+https://me:v3ry-own@git.example/tool"]})
+    assert "v3ry-own" not in text and "no login in a URL" in text
 
 
 def test_a_name_of_digits_only_is_told_to_be_put_in_quotes() -> None:

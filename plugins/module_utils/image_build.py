@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 import io
-import re
 import tarfile
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from ansible_collections.berth.projects.plugins.module_utils.build_output import read_build
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError, EngineError
 from ansible_collections.berth.projects.plugins.module_utils.image_base import (
@@ -32,8 +32,6 @@ from ansible_collections.berth.projects.plugins.module_utils.image_certificates 
 from ansible_collections.berth.projects.plugins.module_utils.image_debootstrap import make_rootfs, missing_packages
 from ansible_collections.berth.projects.plugins.module_utils.image_plan import ImagePlan, plan_image
 from ansible_collections.berth.projects.plugins.module_utils.image_recipe import Recipe
-
-TAIL = 30
 
 
 def observe(engine: Engine, recipe: Recipe, certificates: Certificates, rebuild: bool = False) -> ImagePlan:
@@ -184,26 +182,15 @@ def built_image_id(events: Iterable[Mapping[str, Any]]) -> str:
     Raises:
         BerthError: The build failed; the message has the last lines of its output.
     """
-    lines: list[str] = []
-    image_id = ""
-    for event in events:
-        lines += _lines_of(str(event.get("stream") or event.get("status") or ""))
-        image_id = (event.get("aux") or {}).get("ID") or image_id
-        if "error" in event:
-            said = str(event["error"])
-            raise BerthError(
-                f"The base image cannot be built: {said}. berth-base:latest was left as it was. "
-                f"The last lines of the build:\n" + "\n".join(lines[-TAIL:])
-            )
-    if not image_id:
+    output = read_build(events)
+    if output.error:
+        raise BerthError(
+            f"The base image cannot be built: {output.error}. berth-base:latest was left as it was. "
+            f"The last lines of the build:\n{output.tail}"
+        )
+    if not output.image_id:
         raise EngineError("building the base image: the engine's answer ended without an image")
-    return image_id
-
-
-def _lines_of(text: str) -> list[str]:
-    """Lines of output without colours; of a progress bar only what it showed last."""
-    plain = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text)
-    return [line.rstrip().rpartition("\r")[2] for line in plain.split("\n") if line.strip()]
+    return output.image_id
 
 
 def _pull(engine: Engine, base: Base) -> Base | None:

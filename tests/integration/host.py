@@ -59,6 +59,10 @@ class TestHost:
         self, *projects: Mapping[str, Any], check: bool = False, prune: bool = False, **options: Any
     ) -> Result:
         """What ``berth.projects.provision`` does with these projects. Failures of projects are in the result."""
+        return Result(reconcile(self.params(*projects, prune=prune, **options), check))
+
+    def params(self, *projects: Mapping[str, Any], **options: Any) -> dict[str, Any]:
+        """What the control node hands to module ``container``, for these projects and with these options."""
         variables = {
             "berth_projects": list(projects),
             "berth_image": self.image,
@@ -71,12 +75,11 @@ class TestHost:
             docker_host=DEFAULT_DOCKER_HOST,
             scope=self.scope,
             state_dir=str(self.state_dir),
-            prune=prune,
             ready_timeout=20,
             stop_timeout=3,
             payload=json.dumps({"projects": checked.definitions, "declared": checked.names}),
         )
-        return Result(reconcile({**params, **options}, check))
+        return {**params, **options}
 
     def container(self, name: str) -> dict[str, Any]:
         """A project's container as the engine shows it."""

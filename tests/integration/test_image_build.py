@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from typing import Any, Callable
 
@@ -51,20 +52,6 @@ def engine() -> Engine:
 
 
 @pytest.fixture
-def no_leftovers(engine: Engine) -> Iterator[None]:
-    """Removes the layers that a failed build keeps for the next try."""
-
-    def unnamed() -> set[str]:
-        mine = engine.api.images(filters={"dangling": True, "label": "berth.contract=1"})
-        return {image["Id"] for image in mine}
-
-    before = unnamed()
-    yield
-    for image_id in unnamed() - before:
-        engine.api.remove_image(image_id)
-
-
-@pytest.fixture
 def tiny(engine: Engine) -> Base:
     reference = build_tiny_image(engine.api)
     found = engine.image(reference)
@@ -72,12 +59,23 @@ def tiny(engine: Engine) -> Base:
     return Base("local", reference, found["Id"])
 
 
+@pytest.fixture
+def own_tiny(engine: Engine) -> Iterator[str]:
+    """The tiny image under a label that no other test has, to find the layers that a failed build keeps."""
+    label = f"berth.test={secrets.token_hex(4)}"
+    reference = build_tiny_image(engine.api, (f"LABEL {label}",))
+    yield reference
+    for image in engine.api.images(filters={"dangling": True, "label": label}):
+        engine.api.remove_image(image["Id"])
+    engine.api.remove_image(reference)
+
+
 def test_a_base_without_apt_is_refused_with_the_end_of_the_build_and_no_name_is_moved(
-    engine: Engine, tiny: Base, no_leftovers: None
+    engine: Engine, own_tiny: str
 ) -> None:
     before = tags(engine), latest(engine)
     with pytest.raises(BerthError, match="Berth needs a Debian or Ubuntu base"):
-        ensure_image(engine, recipe_from_vars({"berth_image_base": tiny.reference, "berth_image_variant": "slim"}))
+        ensure_image(engine, recipe_from_vars({"berth_image_base": own_tiny, "berth_image_variant": "slim"}))
     assert (tags(engine), latest(engine)) == before
 
 

@@ -6,12 +6,17 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from engine_names import Namespace, engine_client
+from ansible_collections.berth.projects.plugins.module_utils.connection import DEFAULT_DOCKER_HOST
+from engine_names import Namespace, engine_client, remove_everything
+from fault_proxy import FaultProxy
+from fault_scene import Scene
+from faulty_run import Runner
 from host import TestHost
 from image_box import Box
 from tiny_image import build_tiny_image
@@ -55,3 +60,18 @@ def box(api: Any, tiny: str) -> Iterator[Callable[..., Box]]:
     yield make
     for one in boxes:
         one.remove()
+
+
+@pytest.fixture(scope="module")
+def scene(api: Any, tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """A project for one operation of the fault matrix, and what makes the calls of that go wrong."""
+    namespace = Namespace(f"t{secrets.token_hex(4)}")
+    folder = tmp_path_factory.mktemp("faults")
+    folder.chmod(0o755)
+    (folder / "work").mkdir()
+    os.chown(folder / "work", 4321, 4321)
+    proxy, runner = FaultProxy(DEFAULT_DOCKER_HOST[len("unix://") :]), Runner()
+    yield Scene(api, TestHost(api, folder / "state", namespace.scope, tiny), namespace, folder / "work", proxy, runner)
+    runner.close()
+    proxy.close()
+    remove_everything(api, namespace)

@@ -248,8 +248,3 @@ def peer_of(sock: socket.socket) -> int:
     size = struct.calcsize("3i")
     pid, _uid, _gid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
     return int(pid)
-
-
-def proxy_for(docker_host: str) -> FaultProxy:
-    """A proxy in front of a local engine."""
-    return FaultProxy(docker_host[len("unix://") :])

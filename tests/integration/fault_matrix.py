@@ -1,0 +1,142 @@
+# Copyright (c) 2026, The Berth maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The fault matrix: what each operation goes through when one of its calls to the engine goes wrong.
+
+An operation is run once as it should be, which tells its calls. Then each call goes wrong in each way, one case each.
+In between there is nothing but the one re-run that the design allows: a case leaves what the next begins with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fault_proxy import Call, Fault, Watch
+from fault_scene import PLACES, Scene
+from faulty_run import Outcome
+
+TIMEOUT = 2
+"""Seconds that a module waits for the engine where an answer never comes."""
+
+CUT_WITHOUT_A_TRACE = ("kill-before", "kill-after", "cut-after")
+"""What make test does to each call that changes something."""
+
+_CASES_OF_A_PROJECT = 20  # each may add a layer or two, and what a failed case left must not spoil many
+_ROUNDS_BEFORE = 3  # until there are as many snapshots as are kept, and each run does the same as the one before
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A row of the matrix.
+
+    Args:
+        name: Of the operation.
+        what: What of it is run, for the docs.
+        options: What the module is told besides the definition.
+        prepare: Brings a project that is as declared to where the operation has something to do.
+        marks: What becomes of each marker: ``running`` (in the project's container), ``kept`` (in a snapshot or a
+            container, not in the running one) or ``lost`` (as the operation is meant to).
+        rerun: The options of the re-run where they are others; those are what the user would do then.
+        is_up: Whether a run that fails, but lives, leaves a container running.
+        check: Tells what else is wrong after the re-run.
+    """
+
+    name: str
+    what: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    prepare: Callable[[Scene], None] = Scene.change
+    marks: Mapping[str, str] = field(default_factory=lambda: dict.fromkeys(PLACES, "running"))
+    rerun: Mapping[str, Any] | None = None
+    is_up: bool = True
+    check: Callable[[Scene], Iterable[str]] = lambda scene: ()
+
+    def record(self, scene: Scene) -> list[Call]:
+        """The calls of a run in which nothing goes wrong, in a project that has a past."""
+        scene.begin_anew()
+        calls: list[Call] = []
+        for _round in range(_ROUNDS_BEFORE):
+            watch, outcome = self._run(scene, None)
+            assert outcome.ended == "returned" and not outcome.errors, outcome
+            calls = watch.calls
+        return calls
+
+    def try_all(self, scene: Scene, faults: Sequence[Fault]) -> list[str]:
+        """Run one case for each fault; what went wrong, each with its case."""
+        problems = []
+        left = 0
+        for fault in faults:
+            if left == 0:
+                self.record(scene)
+                left = _CASES_OF_A_PROJECT
+            found = self._try(scene, fault)
+            problems += [f"{self.name}: {fault}: {problem}" for problem in found]
+            left = 0 if found else left - 1
+        return problems
+
+    def _try(self, scene: Scene, fault: Fault) -> list[str]:
+        watch, outcome = self._run(scene, fault)
+        problems = [*_unexpected(fault, watch, outcome), *self._lost(scene)]
+        if self.is_up and outcome.ended == "returned" and fault.kind != "away" and not scene.is_up():
+            problems.append(f"the module left nothing running; it says {outcome.errors}")
+        try:
+            scene.provision(**self._rerun_options)
+        except Exception as error:
+            return [*problems, f"the re-run failed: {error} (the module had said {outcome.errors})"]
+        return [*problems, *self._not_converged(scene)]
+
+    def _run(self, scene: Scene, fault: Fault | None) -> tuple[Watch, Outcome]:
+        self.prepare(scene)
+        scene.mark()
+        times = {"timeout": TIMEOUT, "stop_timeout": 1} if fault and fault.kind == "timeout" else {}
+        with scene.proxy.watching(fault) as watch:
+            outcome = scene.run_job(scene.job(**{**self.options, **times}))
+        return watch, outcome
+
+    @property
+    def _rerun_options(self) -> Mapping[str, Any]:
+        return self.options if self.rerun is None else self.rerun
+
+    def _lost(self, scene: Scene) -> list[str]:
+        """At this very moment; a call later it would be too late to tell."""
+        wanted = [place for place, fate in self.marks.items() if fate != "lost"]
+        return [f"the marker in the {place} is lost" for place in wanted if not scene.still_has(place)]
+
+    def _not_converged(self, scene: Scene) -> list[str]:
+        problems = [f"left over after the re-run: {one}" for one in scene.left_over()]
+        planned = scene.provision(check=True)
+        if planned.changed:
+            problems.append(f"the re-run left something to do: {planned.only['steps']} {planned.only['reasons']}")
+        if not scene.is_up():
+            problems.append("the container does not run after the re-run")
+        for place, fate in self.marks.items():
+            if scene.runs_with(place) != (fate == "running"):
+                problems.append(f"after the re-run, the marker in the {place} is not {fate}")
+            if fate == "kept" and not scene.still_has(place):
+                problems.append(f"after the re-run, the marker in the {place} is lost")
+        return [*problems, *self.check(scene)]
+
+
+def _unexpected(fault: Fault, watch: Watch, outcome: Outcome) -> list[str]:
+    problems = []
+    if not watch.met:
+        problems.append("the call was never made")
+    elif outcome.ended != ("killed" if fault.kind.startswith("kill") else "returned"):
+        problems.append(f"the module {outcome.ended}")
+    bugs = [error for error in outcome.errors if "Berth met a bug" in error]
+    return problems + [f"the module says: {bug}" for bug in bugs]
+
+
+def faults(calls: Iterable[Call], kind: str) -> list[Fault]:
+    return [Fault(call, kind) for call in calls]
+
+
+def is_representative(fault: Fault) -> bool:
+    """Whether ``make test`` runs the case, too."""
+    return fault.kind in CUT_WITHOUT_A_TRACE and fault.call.changes
+
+
+REPLACE = Operation("replace", "provision, after a variable of env has changed")
+
+OPERATIONS = (REPLACE,)

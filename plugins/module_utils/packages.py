@@ -49,14 +49,17 @@ python3 -m pip install --no-cache-dir --disable-pip-version-check -- "$@"
 _ROOT = ("", "root", "0")
 
 
-def derived_reference(base_id: str, packages: Packages) -> str:
+def derived_reference(base_reference: str, base_id: str, packages: Packages) -> str:
     """The tag of the image that has the packages: ``berth-packages:<16 hexadecimal digits>``.
 
+    The reference counts besides the id, because the image's labels tell it: two names of one image are two lineages.
+
     Args:
+        base_reference: What the image that they are added to is called.
         base_id: The id of the image that they are added to, ``sha256:…``.
         packages: At least one.
     """
-    content = _canonical({"base_id": base_id, "packages": asdict(packages)})
+    content = _canonical({"base": base_reference, "base_id": base_id, "packages": asdict(packages)})
     return f"{PACKAGES_REPOSITORY}:{hashlib.sha256(content.encode()).hexdigest()[:16]}"
 
 

@@ -60,12 +60,14 @@ class DerivedImages:
         base = self._engine.image(base_reference)
         if base is None:
             raise BerthError(f"The image {base_reference} is not on the engine, so no packages can be added to it.")
-        reference = derived_reference(base["Id"], packages)
+        reference = derived_reference(base_reference, base["Id"], packages)
         with self._lock:
             is_first = reference not in self._images
             image = self._images.setdefault(reference, Future())
             # Builds with the same first step take turns, so that the second finds the layer of the first.
-            turn = self._turns.setdefault(derived_reference(base["Id"], Packages(apt=packages.apt)), threading.Lock())
+            turn = self._turns.setdefault(
+                derived_reference(base_reference, base["Id"], Packages(apt=packages.apt)), threading.Lock()
+            )
         if is_first:
             with _settling(image, reference), turn:
                 if self._engine.image(reference) is None:
@@ -96,7 +98,7 @@ def _build(engine: Engine, base_reference: str, base: dict[str, Any], packages: 
         # An installer may be silent for minutes: for builds, the SDK has no time limit unless it is given one.
         events = engine.api.build(
             fileobj=io.BytesIO(text.encode()),
-            tag=derived_reference(base["Id"], packages),
+            tag=derived_reference(base_reference, base["Id"], packages),
             labels=derived_labels(base_reference, base["Id"], packages),
             rm=True,
             forcerm=True,

@@ -162,7 +162,7 @@ def test_all_that_the_base_says_of_itself_stays_and_only_labels_are_added(base: 
     packages = Packages(apt=("jq",), npm=("tool",), pip=("ruff",))
     reference = ensure_derived(door(), base.reference, packages)
     was, config = base.config(), base.config(reference)
-    assert reference == derived_reference(base.id, packages)
+    assert reference == derived_reference(base.reference, base.id, packages)
     assert {key: config.get(key) for key in KEPT} == {key: was.get(key) for key in KEPT}
     assert config["Labels"] == {**was["Labels"], **derived_labels(base.reference, base.id, packages)}
     assert config["Labels"]["berth.contract"] == "1"

@@ -32,14 +32,13 @@ def runs(text: str) -> list[list[str]]:
 
 def test_the_reference_of_an_image_never_changes_between_versions() -> None:
     packages = Packages(apt=("jq",), npm=("prettier@3",), pip=("ruff",))
-    assert derived_reference(BASE, packages) == "berth-packages:92bb4f81b4ad6dac"
+    assert derived_reference("base:1", BASE, packages) == "berth-packages:6e6a300fb3ed69ba"
 
 
 @given(names=st.permutations(["a", "b", "c", "d"]))
 def test_the_order_of_packages_gives_no_other_image(names: list[str]) -> None:
-    assert derived_reference(BASE, Packages(apt=tuple(names))) == derived_reference(
-        BASE, Packages(("a", "b", "c", "d"))
-    )
+    ordered = Packages(apt=("a", "b", "c", "d"))
+    assert derived_reference("base:1", BASE, Packages(apt=tuple(names))) == derived_reference("base:1", BASE, ordered)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +52,14 @@ def test_the_order_of_packages_gives_no_other_image(names: list[str]) -> None:
     ],
 )
 def test_another_base_installer_or_list_gives_another_image(base: str, packages: Packages) -> None:
-    assert derived_reference(base, packages) != derived_reference(BASE, Packages(apt=("jq",)))
+    assert derived_reference("base:1", base, packages) != derived_reference("base:1", BASE, Packages(apt=("jq",)))
+
+
+def test_two_names_of_one_base_give_two_images() -> None:
+    """Their labels differ: each tells what its lineage began with."""
+    assert derived_reference("base:1", BASE, Packages(apt=("jq",))) != derived_reference(
+        "base:2", BASE, Packages(apt=("jq",))
+    )
 
 
 def test_labels_say_what_the_image_was_made_from() -> None:

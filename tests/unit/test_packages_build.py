@@ -95,7 +95,7 @@ def test_no_packages_need_no_image_of_their_own() -> None:
 
 def test_an_image_that_is_there_is_not_built() -> None:
     engine = FakeEngine()
-    reference = derived_reference(BASE_ID, JQ)
+    reference = derived_reference("base:1", BASE_ID, JQ)
     engine.listed[reference] = {"Id": "sha256:there"}
     assert ensure(engine) == reference
     assert engine.builds == []
@@ -105,7 +105,7 @@ def test_a_missing_image_is_built_under_its_name_with_its_labels() -> None:
     engine = FakeEngine()
     reference = ensure(engine)
     (build,) = engine.builds
-    assert reference == build["tag"] == derived_reference(BASE_ID, JQ)
+    assert reference == build["tag"] == derived_reference("base:1", BASE_ID, JQ)
     assert build["labels"] == derived_labels("base:1", BASE_ID, JQ)
     assert build["text"].startswith(f"FROM {BASE_ID}\n")
     assert build["rm"] and build["forcerm"]
@@ -125,7 +125,7 @@ def test_a_base_that_is_not_on_the_engine_is_an_error() -> None:
 
 def test_threads_that_want_the_same_image_build_it_once() -> None:
     engine = FakeEngine()
-    assert ensure_all(engine, [JQ] * 8) == [derived_reference(BASE_ID, JQ)] * 8
+    assert ensure_all(engine, [JQ] * 8) == [derived_reference("base:1", BASE_ID, JQ)] * 8
     assert len(engine.builds) == 1
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
@@ -23,6 +24,8 @@ ROOT = "berth-volume"
 """Where a helper mounts its volume, and so the first part of each name in the volume's tar."""
 
 CHUNK = 1 << 20  # bytes
+_PATIENCE = 20  # seconds; while the engine measures for another client
+_POLL = 0.1  # seconds
 
 
 class VolumeStore:
@@ -48,11 +51,27 @@ class VolumeStore:
         """The size of every volume in bytes, by name; None where the engine cannot tell.
 
         The engine adds up all the files in them, so this takes time. Only API 1.42 and newer can leave out images and
-        containers, which older ones measure besides.
+        containers, which older ones measure besides. Older ones do it for one client at a time: while that goes on and
+        on, nothing is known of any volume.
         """
-        with self._engine.calling("measuring volumes"):
-            api = self._engine.api
-            answer = api._result(api._get(api._url("/system/df"), params={"type": "volume"}), True)
+        deadline = time.monotonic() + _PATIENCE
+        while time.monotonic() < deadline:
+            sizes = self._measure()
+            if sizes is not None:
+                return sizes
+            time.sleep(_POLL)
+        return {}
+
+    def _measure(self) -> dict[str, int | None] | None:
+        """None while the engine does it for somebody else."""
+        api = self._engine.api
+        try:
+            with self._engine.calling("measuring volumes"):
+                answer = api._result(api._get(api._url("/system/df"), params={"type": "volume"}), True)
+        except EngineError as error:
+            if "already running" in error.msg:
+                return None
+            raise
         return {volume["Name"]: _size(volume) for volume in answer.get("Volumes") or []}
 
     def create(self, name: str, labels: Mapping[str, str]) -> None:
@@ -93,8 +112,11 @@ class VolumeStore:
         helper = self._engine.create(name, _helper_body(f"{scope}/{project}", volume, image, read_only))
         try:
             yield helper
-        finally:
-            self._engine.remove(helper)
+        except BaseException:
+            with suppress(EngineError):  # what went wrong first is what is told; the next run removes the helper
+                self._engine.remove(helper)
+            raise
+        self._engine.remove(helper)
 
     def remove_helpers(self, project: str, scope: str, containers: Iterable[Mapping[str, Any]]) -> None:
         """Remove the helpers of runs that were killed. The caller holds the host's lock, so none is at work.

@@ -203,11 +203,12 @@ class _Reader:
                 content = self._content(entry)
             else:
                 self._read_section(entry)
-        if self._file.read(2 * BLOCK + 1) != bytes(2 * BLOCK):
-            raise TarProblem("is damaged at its end")
         manifest = _manifest_from(content)
         if dict(manifest.volumes) != self._sections:
             raise TarProblem("is damaged: a volume in it is not as its manifest says")
+        end = self._file.read(CHUNK)
+        if not 2 * BLOCK <= len(end) < CHUNK or end.count(0) != len(end):
+            raise TarProblem("is damaged at its end")
         return manifest, self._starts
 
     def _entry(self) -> tarfile.TarInfo:

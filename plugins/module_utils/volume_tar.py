@@ -142,7 +142,7 @@ def _pax_records(content: bytes) -> Iterator[tuple[str, str]]:
         length = _number(digits.decode("ascii", "replace"))
         record, content = content[len(digits) + 1 : length], content[length:]
         key, equals, value = record.partition(b"=")
-        if not equals or not value.endswith(b"\n"):
+        if len(digits) + 1 + len(record) != length or not equals or not value.endswith(b"\n"):
             raise TarProblem("has a header that is damaged")
         yield _text(key), _text(value[:-1])
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from fault_proxy import Call, Fault, Watch
 from fault_scene import PLACES, Scene
-from faulty_run import Outcome
+from faulty_run import RECONCILE, Outcome
 
 TIMEOUT = 2
 """Seconds that a module waits for the engine where an answer never comes."""
@@ -34,21 +34,25 @@ class Operation:
     Args:
         name: Of the operation.
         what: What of it is run, for the docs.
-        options: What the module is told besides the definition.
         prepare: Brings a project that is as declared to where the operation has something to do.
+        function: The module's half on the host that does it.
+        options: What the module is told besides the definition; may depend on what there is.
         marks: What becomes of each marker: ``running`` (in the project's container), ``kept`` (in a snapshot or a
             container, not in the running one) or ``lost`` (as the operation is meant to).
-        rerun: The options of the re-run where they are others; those are what the user would do then.
+        fails: Whether the operation fails also when nothing goes wrong: what is run is the way back.
+        mend: What a user does before the re-run, where that is more than to run it again.
         is_up: Whether a run that fails, but lives, leaves a container running.
         check: Tells what else is wrong after the re-run.
     """
 
     name: str
     what: str
-    options: Mapping[str, Any] = field(default_factory=dict)
     prepare: Callable[[Scene], None] = Scene.change
+    function: str = RECONCILE
+    options: Callable[[Scene], Mapping[str, Any]] = lambda scene: {}
     marks: Mapping[str, str] = field(default_factory=lambda: dict.fromkeys(PLACES, "running"))
-    rerun: Mapping[str, Any] | None = None
+    fails: bool = False
+    mend: Callable[[Scene], None] = lambda scene: None
     is_up: bool = True
     check: Callable[[Scene], Iterable[str]] = lambda scene: ()
 
@@ -58,7 +62,9 @@ class Operation:
         calls: list[Call] = []
         for _round in range(_ROUNDS_BEFORE):
             watch, outcome = self._run(scene, None)
-            assert outcome.ended == "returned" and not outcome.errors, outcome
+            assert outcome.ended == "returned" and bool(outcome.errors) == self.fails, outcome
+            self.mend(scene)
+            scene.provision()
             calls = watch.calls
         return calls
 
@@ -80,23 +86,20 @@ class Operation:
         problems = [*_unexpected(fault, watch, outcome), *self._lost(scene)]
         if self.is_up and outcome.ended == "returned" and fault.kind != "away" and not scene.is_up():
             problems.append(f"the module left nothing running; it says {outcome.errors}")
-        try:
-            scene.provision(**self._rerun_options)
-        except Exception as error:
-            return [*problems, f"the re-run failed: {error} (the module had said {outcome.errors})"]
+        self.mend(scene)
+        again = scene.run_job(scene.job(self.function, self.options(scene)))
+        if again.ended != "returned" or again.errors:
+            return [*problems, f"the re-run {again.ended} {again.errors}; the module had said {outcome.errors}"]
         return [*problems, *self._not_converged(scene)]
 
     def _run(self, scene: Scene, fault: Fault | None) -> tuple[Watch, Outcome]:
         self.prepare(scene)
         scene.mark()
         times = {"timeout": TIMEOUT, "stop_timeout": 1} if fault and fault.kind == "timeout" else {}
+        options = {**self.options(scene), **times, "docker_host": scene.proxy.docker_host}
         with scene.proxy.watching(fault) as watch:
-            outcome = scene.run_job(scene.job(**{**self.options, **times}))
+            outcome = scene.run_job(scene.job(self.function, options))
         return watch, outcome
-
-    @property
-    def _rerun_options(self) -> Mapping[str, Any]:
-        return self.options if self.rerun is None else self.rerun
 
     def _lost(self, scene: Scene) -> list[str]:
         """At this very moment; a call later it would be too late to tell."""
@@ -106,7 +109,7 @@ class Operation:
     def _not_converged(self, scene: Scene) -> list[str]:
         problems = [f"left over after the re-run: {one}" for one in scene.left_over()]
         planned = scene.provision(check=True)
-        if planned.changed:
+        if planned.only["steps"] or planned.changed:
             problems.append(f"the re-run left something to do: {planned.only['steps']} {planned.only['reasons']}")
         if not scene.is_up():
             problems.append("the container does not run after the re-run")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -84,9 +84,9 @@ class Scene:
         assert not result.raw.get("failed"), result.raw.get("msg")
         return result
 
-    def job(self, **options: Any) -> Job:
-        """The same as a job for a faulty run."""
-        return Job(self.host.params(self.definition, docker_host=self.proxy.docker_host, **options))
+    def job(self, function: str, options: Mapping[str, Any]) -> Job:
+        """The project as a module gets it, for a run in a process of its own."""
+        return Job({**self.host.params(self.definition), **options}, function)
 
     def run_job(self, job: Job) -> Outcome:
         return self._runner.run([job])

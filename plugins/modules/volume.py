@@ -174,13 +174,20 @@ def volume_args() -> dict[str, dict[str, Any]]:
     }
 
 
+def work(module: AnsibleModule) -> dict[str, Any]:
+    result = work_on_volumes(module.params, module.check_mode)
+    for warning in result.pop("warnings"):
+        module.warn(warning)
+    return result
+
+
 def main() -> None:
     module = AnsibleModule(
         argument_spec=volume_args(),
         required_if=[("action", "backup", ["archive"]), ("action", "restore", ["archive"])],
         supports_check_mode=True,
     )
-    run_module(module, lambda module: work_on_volumes(module.params, module.check_mode))
+    run_module(module, work)
 
 
 if __name__ == "__main__":

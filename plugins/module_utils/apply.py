@@ -10,15 +10,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
-from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
+from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
+from ansible_collections.berth.projects.plugins.module_utils.definition import Definition, SnapshotPolicy
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
+from ansible_collections.berth.projects.plugins.module_utils.erase import erase
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError, message_of
 from ansible_collections.berth.projects.plugins.module_utils.launch import Launcher
-from ansible_collections.berth.projects.plugins.module_utils.names import aside_name, container_name
+from ansible_collections.berth.projects.plugins.module_utils.names import container_name
 from ansible_collections.berth.projects.plugins.module_utils.plan import Plan
 from ansible_collections.berth.projects.plugins.module_utils.records import Record, Records
-from ansible_collections.berth.projects.plugins.module_utils.replace import bring_back, set_aside, swap
+from ansible_collections.berth.projects.plugins.module_utils.replace import (
+    Crew,
+    bring_back,
+    quiesce,
+    set_aside,
+    swap,
+)
 from ansible_collections.berth.projects.plugins.module_utils.result import Outcome
+from ansible_collections.berth.projects.plugins.module_utils.snapshots import Snapshotter, Taken, Wish
 from ansible_collections.berth.projects.plugins.module_utils.steps import Step
 from ansible_collections.berth.projects.plugins.module_utils.world import View
 
@@ -30,7 +39,13 @@ class Tools:
     engine: Engine
     records: Records
     launcher: Launcher
+    snapshotter: Snapshotter
+    site: Site
     stop_timeout: int
+
+    @property
+    def crew(self) -> Crew:
+        return Crew(self.engine, self.launcher, self.snapshotter, self.stop_timeout)
 
 
 @dataclass
@@ -44,6 +59,7 @@ class _Work:
     record: Record
     warnings: list[str] = field(default_factory=list)
     done: int = 0
+    is_forgotten: bool = False
 
     @property
     def declared(self) -> Definition:
@@ -57,6 +73,11 @@ class _Work:
         if self.view.container is None:
             raise BerthError(f"There is no container {container_name(self.project)}.")
         return self.view.container
+
+    def remember(self, tools: Tools) -> None:
+        """Write down what is known so far: what comes next rests on it."""
+        self.record = self.record.of_scope(tools.site.scope)
+        tools.records.write(self.project, self.record)
 
     @property
     def id(self) -> str:
@@ -83,11 +104,14 @@ def carry_out(plan: Plan, definition: Definition | None, view: View, tools: Tool
         for step in plan.steps:
             _STEPS[step.verb](work, step, tools)
             work.done += 1
-        work.record = work.record.with_user(definition.user if definition else None)
+        if work.container_id:
+            work.record = work.record.with_user(definition.user if definition else None)
     except Exception as problem:  # one project's; the others go on
         error = message_of(problem)
     try:
-        if work.record != view.record:
+        if work.container_id:  # where there is none, the record says no more than it did
+            work.record = work.record.of_scope(tools.site.scope)
+        if work.record != view.record and not work.is_forgotten:
             tools.records.write(plan.project, work.record)
     except BerthError as problem:
         error = error or problem.msg
@@ -116,11 +140,31 @@ def _unpause(work: _Work, step: Step, tools: Tools) -> None:
 
 def _set_aside(work: _Work, step: Step, tools: Tools) -> None:
     if work.view.unproven is not None:
-        set_aside(tools.engine, work.project, work.view.unproven["Id"], tools.stop_timeout)
+        set_aside(tools.engine, work.project, work.view.unproven.container["Id"], tools.stop_timeout)
+
+
+def _clean(work: _Work, step: Step, tools: Tools) -> None:
+    left = step.body or {}
+    if "container" in left:
+        tools.engine.remove(left["container"])
+    if "image" in left:
+        tools.snapshotter.images.remove(left["image"])
+
+
+def _tag(work: _Work, step: Step, tools: Tools) -> None:
+    snapshot = work.view.lineage.find(step.detail)
+    if snapshot is None:
+        raise BerthError(f"The snapshot {step.detail} is gone.")
+    tools.snapshotter.point_latest(snapshot)
+
+
+def _build(work: _Work, step: Step, tools: Tools) -> None:
+    tools.launcher.declared_source(work.declared)
 
 
 def _create(work: _Work, step: Step, tools: Tools) -> None:
-    work.container_id = tools.launcher.create(work.declared)
+    source = step.source or tools.launcher.declared_source(work.declared)
+    work.container_id = tools.launcher.create(work.declared, source)
     work.record = work.record.pending(work.container_id)
 
 
@@ -141,22 +185,27 @@ def _start(work: _Work, step: Step, tools: Tools) -> None:
             raise BerthError(f"{told} Then this failed, too: {second.msg} The next run goes on.") from error
         raise BerthError(f"{told} {back}".rstrip()) from error
     work.record = work.record.proven(container_id)
+    previous = work.view.previous
+    if previous and work.view.lineage.holder_of(previous):  # it was the way back, had this one not become ready
+        work.remember(tools)
+        tools.engine.remove(previous["Id"])
 
 
 def _undo_start(work: _Work, container_id: str, tools: Tools) -> str:
     """Leave what was there before a start that failed; returns what there is to tell of it."""
     view = work.view
-    if view.container is None:
+    if container_id != view.container_id:
         tools.engine.remove(container_id)
-        work.container_id, work.record = None, view.record
+        work.container_id, work.record = None, work.record.proven(None)
         work.done -= 1  # of the container's creation nothing is left
         return ""
-    if view.previous_id is None:
+    if view.previous is None:
         work.record = work.record.proven(None)
         return ""
+    previous_id = view.previous["Id"]
     set_aside(tools.engine, work.project, container_id, tools.stop_timeout)
-    bring_back(tools.engine, work.project, view.previous_id, work.declared.restart)
-    work.container_id, work.record = view.previous_id, work.record.proven(view.previous_id)
+    bring_back(tools.engine, work.project, previous_id, work.declared.restart)
+    work.container_id, work.record = previous_id, work.record.proven(previous_id)
     return "The container that was there before runs again."
 
 
@@ -171,27 +220,62 @@ def _stop(work: _Work, step: Step, tools: Tools) -> None:
 
 
 def _replace(work: _Work, step: Step, tools: Tools) -> None:
-    definition = work.declared
-    new_id, warnings = swap(tools.engine, tools.launcher, definition, work.existing, tools.stop_timeout)
-    work.warnings += warnings
-    work.container_id = new_id
-    started = definition.state == "started"
-    work.record = work.record.proven(new_id) if started else work.record.pending(new_id)
+    """The old container goes only once the record names the new one, and a snapshot holds what was in it."""
+    definition, old, lineage = work.declared, work.existing, work.view.lineage
+    source = tools.launcher.declared_source(definition) if step.is_fresh else step.source
+    swapped = swap(tools.crew, definition, old, lineage, source, tools.site.scope)
+    work.warnings += swapped.warnings
+    work.container_id = swapped.container_id
+    if definition.state != "started":  # it has yet to prove itself; until then the old one is the way back
+        work.record = work.record.pending(swapped.container_id)
+        return
+    work.record = work.record.proven(swapped.container_id)
+    work.remember(tools)
+    if swapped.taken:
+        tools.engine.remove(old["Id"])
+        _prune(work, tools, swapped.taken, definition.snapshot.keep)
+
+
+def _prune(work: _Work, tools: Tools, taken: Taken, keep: int) -> None:
+    """Remove the snapshots beyond ``keep``; the one just taken is none of those that the view knows."""
+    older = keep - 1 if taken.is_new else keep
+    used = {*work.view.used_images} - {str(work.existing["Image"])}
+    for snapshot in work.view.lineage.surplus(max(older, 0), used, is_latest_moved=taken.is_new):
+        tools.snapshotter.remove(snapshot)
 
 
 def _remove(work: _Work, step: Step, tools: Tools) -> None:
-    """The record goes on naming the container: should the project be declared again, it is taken up again."""
+    """Should the project be declared again, it goes on from the snapshot."""
     container_id = work.id
-    set_aside(tools.engine, work.project, container_id, tools.stop_timeout)
-    work.warnings.append(
-        f"{container_name(work.project)} is kept, stopped, as {aside_name(work.project, container_id)}, and taken up "
-        "again should the project be declared again; 'docker rm' removes it for good, but not its volumes"
-    )
+    definition = work.definition
+    squash_after = definition.snapshot.squash_after if definition else SnapshotPolicy().squash_after
+    quiesce(tools.engine, container_id, tools.stop_timeout)
+    wish = Wish(work.project, tools.site.scope, squash_after)
+    taken = tools.snapshotter.take(container_id, work.view.lineage, wish)
+    work.warnings += taken.warnings
+    tools.engine.remove(container_id)
+    if definition and work.view.container:
+        _prune(work, tools, taken, definition.snapshot.keep)
+    work.container_id, work.record = None, work.record.proven(None)
+
+
+def _erase(work: _Work, step: Step, tools: Tools) -> None:
+    erase(tools.engine, work.project, tools.site.scope)
     work.container_id = None
+    work.record = Record()
+    work.remember(tools)
+
+
+def _forget(work: _Work, step: Step, tools: Tools) -> None:
+    tools.records.forget(work.project, tools.site.host_state(work.project))
+    work.is_forgotten = True
 
 
 _STEPS: Mapping[str, Callable[[_Work, Step, Tools], None]] = {
     "pull": _pull,
+    "build": _build,
+    "clean": _clean,
+    "tag": _tag,
     "set-aside": _set_aside,
     "rename": _rename,
     "update": _update,
@@ -203,4 +287,6 @@ _STEPS: Mapping[str, Callable[[_Work, Step, Tools], None]] = {
     "stop": _stop,
     "replace": _replace,
     "remove": _remove,
+    "erase": _erase,
+    "forget": _forget,
 }

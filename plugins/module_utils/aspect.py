@@ -37,6 +37,20 @@ class Site:
 
 
 @dataclass(frozen=True)
+class Source:
+    """What a container is made from.
+
+    Args:
+        image: What the engine finds it by.
+        root: The values of aspect image that were declared when the lineage began. A container made from a snapshot is
+            compared by these, however many snapshots lie in between.
+    """
+
+    image: str
+    root: Values
+
+
+@dataclass(frozen=True)
 class Aspect:
     """One row of the table.
 

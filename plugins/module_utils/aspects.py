@@ -12,7 +12,7 @@ from typing import Any
 from ansible_collections.berth.projects.plugins.module_utils import aspects_live as live
 from ansible_collections.berth.projects.plugins.module_utils import aspects_mounted as mounted
 from ansible_collections.berth.projects.plugins.module_utils import aspects_process as process
-from ansible_collections.berth.projects.plugins.module_utils.aspect import Aspect, Site
+from ansible_collections.berth.projects.plugins.module_utils.aspect import Aspect, Site, Source
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
 from ansible_collections.berth.projects.plugins.module_utils.fingerprint import VERSION, fingerprint
 from ansible_collections.berth.projects.plugins.module_utils.names import (
@@ -21,8 +21,10 @@ from ansible_collections.berth.projects.plugins.module_utils.names import (
     ownership_labels,
 )
 
+IMAGE = "image"
+
 ASPECTS: tuple[Aspect, ...] = (
-    Aspect("image", mounted.wanted_image, mounted.actual_image, mounted.create_image),
+    Aspect(IMAGE, mounted.wanted_image, mounted.actual_image, mounted.create_image),
     Aspect("mounts", mounted.wanted_mounts, mounted.actual_mounts, mounted.create_mounts, checked=True),
     Aspect("ports", mounted.wanted_ports, mounted.actual_ports, mounted.create_ports, checked=True),
     Aspect("env", process.wanted_env, process.actual_env, process.create_env, private=True),
@@ -39,23 +41,31 @@ ASPECTS: tuple[Aspect, ...] = (
 )
 
 
-def fingerprint_labels(definition: Definition, site: Site) -> dict[str, str]:
-    """The labels that say what a container was made from, one for each aspect that only a new container can change."""
-    labels = {
-        FINGERPRINT + aspect.name: fingerprint(aspect.wanted(definition, site))
-        for aspect in ASPECTS
-        if aspect.live_step is None
-    }
-    return {FINGERPRINT_VERSION: VERSION, **labels}
+def fingerprint_labels(definition: Definition, site: Site, source: Source | None = None) -> dict[str, str]:
+    """The labels that say what a container was made from, one for each aspect that only a new container can change.
+
+    Args:
+        definition: What it was made for.
+        site: Where.
+        source: The declared image, if None.
+    """
+    values = {aspect.name: aspect.wanted(definition, site) for aspect in ASPECTS if aspect.live_step is None}
+    if source:
+        values[IMAGE] = source.root
+    return {FINGERPRINT_VERSION: VERSION, **{FINGERPRINT + name: fingerprint(of) for name, of in values.items()}}
 
 
-def create_body(definition: Definition, site: Site) -> dict[str, Any]:
+def create_body(definition: Definition, site: Site, source: Source | None = None) -> dict[str, Any]:
     """The body of ``POST /containers/create`` for a definition: the shares of all aspects, and the labels."""
     body: dict[str, Any] = {}
     for aspect in ASPECTS:
         _merge_into(body, aspect.create(definition, site))
+    body["Image"] = source.image if source else definition.image
     body["Env"] = [f"{key}={value}" for key, value in sorted(body["Env"].items())]
-    body["Labels"] = {**ownership_labels(definition.name, site.scope), **fingerprint_labels(definition, site)}
+    body["Labels"] = {
+        **ownership_labels(definition.name, site.scope),
+        **fingerprint_labels(definition, site, source),
+    }
     return body
 
 

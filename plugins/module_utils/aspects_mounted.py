@@ -16,20 +16,36 @@ from ansible_collections.berth.projects.plugins.module_utils.definition import (
     HOME,
     HOST_STATE,
     Definition,
+    Packages,
     normal_reference,
 )
 from ansible_collections.berth.projects.plugins.module_utils.fingerprint import Values
-from ansible_collections.berth.projects.plugins.module_utils.names import agent_volume, home_volume, ownership_labels
+from ansible_collections.berth.projects.plugins.module_utils.names import (
+    SNAPSHOT_BASE,
+    SNAPSHOT_PACKAGES,
+    agent_volume,
+    home_volume,
+    ownership_labels,
+)
+from ansible_collections.berth.projects.plugins.module_utils.packages import packages_from_label
 
 # image
 
 
 def wanted_image(definition: Definition, site: Site) -> Values:
-    return {"reference": definition.image}
+    return image_values(definition.image, definition.packages)
 
 
 def actual_image(container: Container, wanted: Values) -> Values:
-    return {"reference": normal_reference(container["Config"]["Image"])}
+    labels = container["Config"].get("Labels") or {}
+    reference = labels.get(SNAPSHOT_BASE) or normal_reference(container["Config"]["Image"])
+    return image_values(reference, packages_from_label(labels.get(SNAPSHOT_PACKAGES, "")))
+
+
+def image_values(reference: str, packages: Packages) -> Values:
+    """The root of a lineage: an image, and what was installed on it."""
+    lists = {"apt": packages.apt, "npm": packages.npm, "pip": packages.pip}
+    return {"reference": reference, **{f"packages.{kind}": " ".join(names) for kind, names in lists.items() if names}}
 
 
 def create_image(definition: Definition, site: Site) -> Body:

@@ -69,6 +69,11 @@ class Engine:
         return engine
 
     @property
+    def is_local(self) -> bool:
+        """Whether the engine's files are files of this host."""
+        return self._reader is not None
+
+    @property
     def api(self) -> Any:
         """The SDK's ``APIClient``, made when it is first needed."""
         with self._client_lock:
@@ -110,9 +115,13 @@ class Engine:
         answer = self._get("listing volumes", "/volumes", filters=json.dumps({"label": [label]}))
         return answer.get("Volumes") or []
 
-    def container(self, name_or_id: str) -> dict[str, Any] | None:
-        """One container as ``GET /containers/{id}/json`` shows it, or None when there is none."""
-        return self._find(f"inspecting container {name_or_id}", f"/containers/{name_or_id}/json")
+    def container(self, name_or_id: str, size: bool = False) -> dict[str, Any] | None:
+        """One container as ``GET /containers/{id}/json`` shows it, or None when there is none.
+
+        With ``size``, also ``SizeRw`` and ``SizeRootFs``: the bytes of its layer, and of all that it shows.
+        """
+        query = {"size": "1"} if size else {}
+        return self._find(f"inspecting container {name_or_id}", f"/containers/{name_or_id}/json", **query)
 
     def image(self, reference: str) -> dict[str, Any] | None:
         """One image as ``GET /images/{name}/json`` shows it, or None when there is none."""
@@ -156,9 +165,9 @@ class Engine:
                 status, output = answer.status_code, answer.content
         return status >= 400 or f"{line}\n".encode() in output
 
-    def _find(self, doing: str, path: str) -> dict[str, Any] | None:
+    def _find(self, doing: str, path: str, **query: str) -> dict[str, Any] | None:
         try:
-            found: dict[str, Any] = self._get(doing, path)
+            found: dict[str, Any] = self._get(doing, path, **query)
         except EngineError as error:
             if error.status == 404:
                 return None
@@ -225,6 +234,10 @@ class Engine:
         """Ask the container to end; kill it after ``seconds``."""
         with self.calling(f"stopping container {container_id[:12]}"):
             self.api.stop(container_id, timeout=seconds)
+
+    def pause(self, container_id: str) -> None:
+        with self.calling(f"pausing container {container_id[:12]}"):
+            self.api.pause(container_id)
 
     def unpause(self, container_id: str) -> None:
         with self.calling(f"unpausing container {container_id[:12]}"):

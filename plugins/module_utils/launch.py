@@ -10,13 +10,15 @@ import time
 from collections import deque
 from typing import Any
 
-from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
+from ansible_collections.berth.projects.plugins.module_utils.aspect import Site, Source
 from ansible_collections.berth.projects.plugins.module_utils.aspects import create_body
+from ansible_collections.berth.projects.plugins.module_utils.aspects_mounted import wanted_image
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
 from ansible_collections.berth.projects.plugins.module_utils.names import READY, container_name
-from ansible_collections.berth.projects.plugins.module_utils.plan import image_misfit
+from ansible_collections.berth.projects.plugins.module_utils.packages_build import DerivedImages
+from ansible_collections.berth.projects.plugins.module_utils.plan_image import image_misfit
 from ansible_collections.berth.projects.plugins.module_utils.records import Records
 
 WARNING = "berth: warning: "
@@ -37,16 +39,29 @@ class Launcher:
         self._records = records
         self._ready_timeout = ready_timeout
         self._images: dict[str, dict[str, Any]] = {}
+        self._derived = DerivedImages(engine)
 
-    def create(self, definition: Definition) -> str:
+    def create(self, definition: Definition, source: Source) -> str:
         """Create the project's container under its name and return its id.
 
         Raises:
             BerthError: The image does not fit, host state cannot be made, or the engine refused.
         """
-        self.check_image(definition)
+        self.check_image(definition, source.image)
         self._records.prepare(self._site.host_state(definition.name))
-        return self._engine.create(container_name(definition.name), create_body(definition, self._site))
+        return self._engine.create(container_name(definition.name), create_body(definition, self._site, source))
+
+    def declared_source(self, definition: Definition) -> Source:
+        """The declared image, with the declared packages on it; builds what is missing of that.
+
+        Raises:
+            BerthError: It is not there, does not fit, or the packages cannot be installed.
+        """
+        self.check_image(definition, definition.image)
+        reference = definition.image
+        if definition.packages:
+            reference = self._derived.ensure(definition.image, definition.packages)
+        return Source(reference, wanted_image(definition, self._site))
 
     def start(self, project: str, container_id: str) -> list[str]:
         """Start a container and wait until it is ready; returns what its entrypoint warned of.
@@ -76,12 +91,12 @@ class Launcher:
         said = "It printed nothing." if not last else "Its last lines: " + " | ".join(last) + "."
         return f"The container {container_name(project)} {what}. {said}"
 
-    def check_image(self, definition: Definition) -> None:
+    def check_image(self, definition: Definition, reference: str) -> None:
         """Refuse an image that cannot be used, or is not there."""
-        image = self._images.get(definition.image) or self._engine.image(definition.image)
+        image = self._images.get(reference) or self._engine.image(reference)
         if image is None:
-            raise BerthError(f"There is no image {definition.image} on this engine.")
-        self._images[definition.image] = image
-        misfit = image_misfit(image, definition, self._site)
+            raise BerthError(f"There is no image {reference} on this engine.")
+        self._images[reference] = image
+        misfit = image_misfit(image, reference, definition, self._site)
         if misfit:
             raise BerthError(misfit)

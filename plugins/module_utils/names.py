@@ -35,6 +35,8 @@ SNAPSHOT_LAYERS = "berth.snapshot.layers"
 SNAPSHOT_FLAT = "berth.snapshot.flat"
 SNAPSHOT_PART = "berth.snapshot.part"
 
+HELPER = "berth.volume-helper"
+
 _ASIDE = re.compile(r"^(?P<project>berth-[a-z0-9-]+)\.old\.[0-9a-f]{12}$")
 
 

@@ -19,9 +19,18 @@ from ansible_collections.berth.projects.plugins.module_utils.definition import D
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
 from ansible_collections.berth.projects.plugins.module_utils.errors import EngineError
 from ansible_collections.berth.projects.plugins.module_utils.fingerprint import VERSION
+from ansible_collections.berth.projects.plugins.module_utils.lineage import Lineage, Snapshots
 from ansible_collections.berth.projects.plugins.module_utils.names import FINGERPRINT_VERSION, READY, container_name
 from ansible_collections.berth.projects.plugins.module_utils.records import Record, Records
-from ansible_collections.berth.projects.plugins.module_utils.world import Host, Listing, View, name_clash, volume_clash
+from ansible_collections.berth.projects.plugins.module_utils.world import (
+    Host,
+    Listing,
+    Unproven,
+    View,
+    name_clash,
+    snapshot_clash,
+    volume_clash,
+)
 
 AGENT_COMMANDS = ("claude",)
 _INTERPRETERS = ("node", "sh", "ash", "bash", "dash")
@@ -29,36 +38,55 @@ _QUESTIONS = (["--version"], ["-v"], ["--help"], ["-h"])
 
 
 def view_projects(
-    engine: Engine | None, listing: Listing, projects: Sequence[str], records: Records, parallel: int
+    engine: Engine | None,
+    listing: Listing,
+    snapshots: Snapshots,
+    projects: Sequence[str],
+    records: Records,
+    parallel: int,
 ) -> dict[str, View]:
     """What there is of each named project; nothing but its record where there is no engine yet."""
     if engine is None:
         return {project: View(record=records.read(project)) for project in projects}
     with ThreadPoolExecutor(max_workers=parallel) as pool:
-        views = pool.map(lambda project: _view(engine, listing, project, records), projects)
+        views = pool.map(lambda project: _view(engine, listing, snapshots.of(project), project, records), projects)
         return dict(zip(projects, views))
 
 
-def _view(engine: Engine, listing: Listing, project: str, records: Records) -> View:
+def _view(engine: Engine, listing: Listing, lineage: Lineage, project: str, records: Records) -> View:
     record = records.read(project)
+    view = View(
+        record=record,
+        lineage=lineage,
+        used_images=listing.used_images,
+        volumes=listing.volumes(project),
+        has_state=record.scope == listing.scope,
+    )
     entry = listing.named(container_name(project))
-    clash = (name_clash(entry, project, listing.scope) if entry else None) or volume_clash(listing, project)
+    clash = (
+        (name_clash(entry, project, listing.scope) if entry else None)
+        or volume_clash(listing, project)
+        or snapshot_clash(lineage, listing.scope)
+    )
     if clash:
-        return View(record=record, clash=clash)
-    recorded = listing.with_id(record.container_id)
+        return replace(view, clash=clash)
+    asides = {aside.id: _container(engine, aside.id) for aside in listing.asides(project)}
+    view = replace(view, asides=tuple(one for one in asides.values() if one))
+    recorded = listing.with_id(view.record.container_id)
     if recorded and recorded.project != project:
         recorded = None
     current = entry or recorded
-    container = _container(engine, current.id) if current else None
+    container = (asides.get(current.id) or _container(engine, current.id)) if current else None
     if container is None:
-        return View(record=record)
-    view = View(container, record, is_ready=_is_ready(engine, container, record))
-    if not entry or not recorded or recorded.id == entry.id or not recorded.is_aside:
         return view
-    if entry.id == record.pending_id or (view.is_running and view.is_ready):
-        return replace(view, previous_id=recorded.id)
+    found = replace(view, container=container, is_ready=_is_ready(engine, container, view.record))
+    if not entry or not recorded or recorded.id == entry.id or not recorded.is_aside:
+        return found
+    previous = asides.get(recorded.id)
+    if entry.id == view.record.pending_id or (found.is_running and found.is_ready):
+        return replace(found, previous=previous)
     # A run was cut off before this one was ready: back to the one that was.
-    return View(_container(engine, recorded.id), record, unproven=container)
+    return replace(view, container=previous, unproven=Unproven(container, not _was_ever_ready(engine, container)))
 
 
 def _container(engine: Engine, container_id: str) -> dict[str, Any] | None:
@@ -76,6 +104,13 @@ def _is_ready(engine: Engine, container: Mapping[str, Any], record: Record) -> b
     if state["Status"] == "restarting":
         return False
     return container["Id"] == record.container_id or engine.has_printed(container["Id"], READY, state["StartedAt"])
+
+
+def _was_ever_ready(engine: Engine, container: Mapping[str, Any]) -> bool:
+    """Whether a container was ready in any of its starts; one that never was started was not."""
+    return container["State"]["Status"] != "created" and engine.has_printed(
+        container["Id"], READY, container["Created"]
+    )
 
 
 def with_image_env(engine: Engine, container: Mapping[str, Any]) -> dict[str, Any]:

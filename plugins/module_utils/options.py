@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.connection import CONNECTION_ARGS
 from ansible_collections.berth.projects.plugins.module_utils.image_base import LATEST
+from ansible_collections.berth.projects.plugins.module_utils.plan import OPERATIONS
 
 _PROJECTS: dict[str, dict[str, Any]] = {
     "projects": {"type": "list", "elements": "dict"},
@@ -29,11 +30,26 @@ def info_args() -> dict[str, dict[str, Any]]:
     return {**_PROJECTS, **CONNECTION_ARGS}
 
 
+def snapshot_args() -> dict[str, dict[str, Any]]:
+    return {
+        **_PROJECTS,
+        "operation": {"type": "str", "choices": ["take", "list", "prune", "remove"], "default": "take"},
+        "name": {"type": "str", "default": ""},
+        "lock_timeout": {"type": "int", "default": 600},
+        **CONNECTION_ARGS,
+    }
+
+
 def container_args() -> dict[str, dict[str, Any]]:
     return {
         **_PROJECTS,
         "state": {"type": "str", "choices": ["started", "stopped"]},
-        "only_state": {"type": "bool", "default": False},
+        "operation": {"type": "str", "choices": list(OPERATIONS), "default": "provision"},
+        "snapshot": {"type": "str", "default": "latest"},
+        "destroy_data": {"type": "bool", "default": False},
+        # The control node's half sees to it; it is never sent.
+        "confirm": {"type": "raw"},
+        "apply_image_changes": {"type": "bool", "default": False},
         "prune": {"type": "bool", "default": False},
         "when_busy": {"type": "str", "choices": ["defer", "force"], "default": "defer"},
         "ready_timeout": {"type": "int", "default": 120},

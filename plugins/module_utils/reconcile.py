@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, Callable
 
 from ansible_collections.berth.projects.plugins.module_utils.apply import Tools, carry_out
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
@@ -24,6 +24,7 @@ from ansible_collections.berth.projects.plugins.module_utils.result import (
     only_planned,
     result_of,
 )
+from ansible_collections.berth.projects.plugins.module_utils.snapshots import Snapshotter
 from ansible_collections.berth.projects.plugins.module_utils.survey import Survey, check_folders, survey
 
 
@@ -48,10 +49,10 @@ def reconcile(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
         if needs and not check_mode:
             return {"changed": False, "needs": needs, "projects": [], "orphans": []}
         if check_mode or engine is None:
-            outcomes = [only_planned(plan, found.views[plan.project]) for plan in found.plans]
+            done = [(plan, only_planned(plan, found.views[plan.project])) for plan in found.plans]
         else:
-            outcomes = _carry_out_all(found, _tools(engine, records, request, params), request.parallel)
-    return _module_result(found, outcomes, needs)
+            done = _carry_out_all(found, _tools(engine, records, request, params), request)
+    return _module_result(found, done, needs)
 
 
 def _open(params: Mapping[str, Any], request: Request) -> tuple[Engine | None, list[str]]:
@@ -66,28 +67,45 @@ def _open(params: Mapping[str, Any], request: Request) -> tuple[Engine | None, l
 
 def _tools(engine: Engine, records: Records, request: Request, params: Mapping[str, Any]) -> Tools:
     launcher = Launcher(engine, request.site, records, params["ready_timeout"])
-    return Tools(engine, records, launcher, params["stop_timeout"])
+    return Tools(engine, records, launcher, Snapshotter(engine), request.site, params["stop_timeout"])
 
 
-def _carry_out_all(found: Survey, tools: Tools, parallel: int) -> list[Outcome]:
-    """A project that fails is told by its outcome, and does not stop the others."""
+def _carry_out_all(found: Survey, tools: Tools, request: Request) -> list[tuple[Plan, Outcome]]:
+    """A project that fails is told by its outcome, and does not stop the others; only an upgrade stops at the first."""
 
     def one(plan: Plan) -> Outcome:
         return carry_out(plan, found.definitions.get(plan.project), found.views[plan.project], tools)
 
+    if request.policy.operation == "upgrade":
+        return _one_by_one(found, one)
     # What gives up ports and names goes before what may take them.
-    ending = [plan for plan in found.plans if plan.action in ("stop", "remove")]
+    ending = [plan for plan in found.plans if plan.action in ("stop", "remove") and not plan.making]
     others = [plan for plan in found.plans if plan not in ending]
-    with ThreadPoolExecutor(max_workers=parallel) as pool:
+    with ThreadPoolExecutor(max_workers=request.parallel) as pool:
         outcomes = {plan.project: outcome for plan, outcome in zip(ending, pool.map(one, ending))}
         outcomes.update({plan.project: outcome for plan, outcome in zip(others, pool.map(one, others))})
-    return [outcomes[plan.project] for plan in found.plans]
+    return [(plan, outcomes[plan.project]) for plan in found.plans]
 
 
-def _module_result(found: Survey, outcomes: list[Outcome], needs: list[str]) -> dict[str, Any]:
+def _one_by_one(found: Survey, one: Callable[[Plan], Outcome]) -> list[tuple[Plan, Outcome]]:
+    """What comes after a failure is left as it is."""
+    done: list[tuple[Plan, Outcome]] = []
+    failed = None
+    for planned in found.plans:
+        plan = planned.left_alone(failed) if failed and planned.steps else planned
+        outcome = one(plan)
+        done.append((plan, outcome))
+        failed = failed or (plan.project if outcome.error else None)
+    return done
+
+
+def _module_result(found: Survey, done: list[tuple[Plan, Outcome]], needs: list[str]) -> dict[str, Any]:
     projects = [
-        result_of(plan, found.views[plan.project], found.definitions.get(plan.project), outcome)
-        for plan, outcome in zip(found.plans, outcomes)
+        {
+            **result_of(plan, found.views[plan.project], found.definitions.get(plan.project), outcome),
+            **_losses(found, plan.project),
+        }
+        for plan, outcome in done
     ]
     failed = [project for project in projects if project["error"]]
     result: dict[str, Any] = {
@@ -99,3 +117,9 @@ def _module_result(found: Survey, outcomes: list[Outcome], needs: list[str]) -> 
     if failed:
         result.update(failed=True, msg=failure_message(failed, len(projects)))
     return result
+
+
+def _losses(found: Survey, project: str) -> dict[str, Any]:
+    """``losses`` of a project whose data a run takes away; nothing for other runs."""
+    losses = found.losses.get(project)
+    return {} if losses is None else {"losses": [loss.as_dict() for loss in losses]}

@@ -13,15 +13,17 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.definition import User
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
 
+_SUFFIX = ".json"
 _LOCK_POLL = 0.1  # seconds; flock has no time limit of its own
 
 
@@ -33,18 +35,20 @@ class Record:
         container_id: The last container that was seen to be ready.
         uid: The agent's, and ``gid`` too.
         pending_id: A newer one that was made for a project declared as stopped, and so has yet to prove itself.
+        scope: Whose it is.
     """
 
     container_id: str | None = None
     uid: int | None = None
     gid: int | None = None
     pending_id: str | None = None
+    scope: str | None = None
 
     @property
     def is_sound(self) -> bool:
         """Whether it can have been written by Berth: somebody may have edited the file."""
         numbers = all(number is None or isinstance(number, int) for number in (self.uid, self.gid))
-        texts = all(text is None or isinstance(text, str) for text in (self.container_id, self.pending_id))
+        texts = all(text is None or isinstance(text, str) for text in (self.container_id, self.pending_id, self.scope))
         return numbers and texts
 
     @property
@@ -56,6 +60,9 @@ class Record:
 
     def pending(self, container_id: str) -> Record:
         return replace(self, pending_id=container_id)
+
+    def of_scope(self, scope: str) -> Record:
+        return replace(self, scope=scope)
 
     def with_user(self, user: User | None) -> Record:
         return replace(self, uid=user.uid, gid=user.gid) if user else self
@@ -78,7 +85,7 @@ class Records:
         try:
             with open(self._path(project), encoding="utf-8") as file:
                 data = json.load(file)
-            record = Record(data["container_id"], data["uid"], data["gid"], data.get("pending_id"))
+            record = Record(data["container_id"], data["uid"], data["gid"], data.get("pending_id"), data.get("scope"))
         except (OSError, ValueError, KeyError, TypeError):
             return Record()
         return record if record.is_sound else Record()
@@ -88,6 +95,23 @@ class Records:
         path = self._path(project)
         with self._told(f"write {path}"):
             _write_whole(path, asdict(record))
+
+    def all(self) -> dict[str, Record]:
+        """The records of all projects, by name."""
+        try:
+            files = sorted(os.listdir(self._folder))
+        except OSError:
+            return {}
+        names = [name[: -len(_SUFFIX)] for name in files if name.endswith(_SUFFIX)]
+        return {name: self.read(name) for name in names}
+
+    def forget(self, project: str, host_state: str) -> None:
+        """Remove the project's host state and then its record, so that the record goes on telling of what is left."""
+        with self._told(f"remove {host_state}"):
+            if os.path.isdir(host_state):
+                shutil.rmtree(host_state)
+        with self._told(f"remove {self._path(project)}"), suppress(FileNotFoundError):
+            os.unlink(self._path(project))
 
     def prepare(self, host_state: str) -> None:
         """Make the folder of host state that a project's container mounts."""
@@ -111,7 +135,7 @@ class Records:
             os.close(descriptor)
 
     def _path(self, project: str) -> str:
-        return os.path.join(self._folder, f"{project}.json")
+        return os.path.join(self._folder, f"{project}{_SUFFIX}")
 
     @contextmanager
     def _told(self, doing: str) -> Iterator[None]:

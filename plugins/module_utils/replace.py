@@ -4,73 +4,140 @@
 
 """Puts a new container in the old one's place, or leaves the old one running.
 
-The old container is stopped and set aside under another name; it is never removed here. Whatever fails after that, it
-comes back under its name. A run that is killed on the way leaves a container that the project's record knows, so the
-next run finds it and goes on.
+The old container is stopped, a snapshot is taken of it, and it is set aside under another name. It is never removed
+here, so whatever fails after that, it comes back under its name. A run that is killed on the way leaves a container
+that the project's record knows, so the next run finds it and goes on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.berth.projects.plugins.module_utils.aspect import Source
 from ansible_collections.berth.projects.plugins.module_utils.aspects_live import update_restart
+from ansible_collections.berth.projects.plugins.module_utils.aspects_mounted import image_values
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError, message_of
 from ansible_collections.berth.projects.plugins.module_utils.launch import Launcher
-from ansible_collections.berth.projects.plugins.module_utils.names import aside_name, container_name
+from ansible_collections.berth.projects.plugins.module_utils.lineage import Lineage
+from ansible_collections.berth.projects.plugins.module_utils.names import (
+    PROJECT,
+    SNAPSHOT_BASE,
+    SNAPSHOT_PACKAGES,
+    aside_name,
+    container_name,
+)
+from ansible_collections.berth.projects.plugins.module_utils.packages import packages_from_label
+from ansible_collections.berth.projects.plugins.module_utils.snapshots import Snapshotter, Taken, Wish
+
+
+@dataclass(frozen=True)
+class Crew:
+    """Those that a replacement takes. ``stop_timeout`` is in seconds."""
+
+    engine: Engine
+    launcher: Launcher
+    snapshotter: Snapshotter
+    stop_timeout: int
+
+
+@dataclass(frozen=True)
+class Swap:
+    """What a replacement came to.
+
+    Args:
+        container_id: The new container's.
+        taken: The snapshot of the old one; None where none was wanted.
+    """
+
+    container_id: str
+    warnings: tuple[str, ...]
+    taken: Taken | None
 
 
 def swap(
-    engine: Engine, launcher: Launcher, definition: Definition, old: Mapping[str, Any], stop_timeout: int
-) -> tuple[str, list[str]]:
+    crew: Crew, definition: Definition, old: Mapping[str, Any], lineage: Lineage, source: Source | None, scope: str
+) -> Swap:
     """Replace the container ``old``, as inspect shows it, by a new one made from the definition.
 
     The new container is started, and has to become ready, unless the project is declared as stopped.
 
-    Returns:
-        The new container's id, and what its entrypoint warned of.
+    Args:
+        crew: Those that do it.
+        definition: Of the new one.
+        old: Is snapshotted first, unless the definition does not want that.
+        lineage: The project's snapshots.
+        source: What the new one is made from; None for the snapshot of the old.
+        scope: Of the run.
 
     Raises:
         BerthError: The replacement failed; the message says what became of the old container.
     """
-    name = container_name(definition.name)
     # Not as it is found: a run that was cut off has stopped it, and taken its restart policy away.
     runs = bool(old["State"]["Running"]) or definition.state == "started"
-    launcher.check_image(definition)
-    new_id = None
+    wish = Wish(definition.name, scope, definition.snapshot.squash_after)
+    _check_image(crew, definition, old, source)
+    taken = None
     try:
-        set_aside(engine, definition.name, old["Id"], stop_timeout)
-        new_id = launcher.create(definition)
-        return new_id, launcher.start(definition.name, new_id) if definition.state == "started" else []
+        quiesce(crew.engine, old["Id"], crew.stop_timeout)
+        if definition.snapshot.on_replace or source is None:
+            taken = crew.snapshotter.take(old["Id"], lineage, wish)
+        rename_aside(crew.engine, definition.name, old["Id"])
+        new_id = crew.launcher.create(definition, source or source_of(taken))
+        said = crew.launcher.start(definition.name, new_id) if definition.state == "started" else []
+        return Swap(new_id, (*(taken.warnings if taken else ()), *said), taken)
     except Exception as error:
         told = message_of(error)
         try:
-            if new_id:
-                engine.remove(new_id)
-            bring_back(engine, definition.name, old["Id"], definition.restart, start=runs)
+            _clear_name(crew.engine, definition.name, old["Id"])
+            bring_back(crew.engine, definition.name, old["Id"], definition.restart, start=runs)
         except BerthError as second:
             raise BerthError(
-                f"{told} The old container is whole, but could not be brought back as {name}: {second.msg} "
-                "The next run does it."
+                f"{told} The old container is whole, but could not be brought back as "
+                f"{container_name(definition.name)}: {second.msg} The next run does it."
             ) from error
-        raise BerthError(f"{told} The old container is {'running' if runs else 'back'} as {name}.") from error
+        if taken and taken.is_new:  # it goes on in the old container, so keep does not count it
+            crew.snapshotter.undo(taken.reference, lineage, wish)
+        raise BerthError(
+            f"{told} The old container is {'running' if runs else 'back'} as {container_name(definition.name)}."
+        ) from error
 
 
-def set_aside(engine: Engine, project: str, container_id: str, stop_timeout: int) -> None:
-    """Stop a container and take its name away; it will not start by itself, not even with the engine."""
+def source_of(taken: Taken | None) -> Source:
+    """A snapshot that was just taken, to make a container from."""
+    if taken is None:
+        raise ValueError("there is neither a source nor a snapshot")
+    packages = packages_from_label(taken.labels.get(SNAPSHOT_PACKAGES, ""))
+    return Source(taken.reference, image_values(taken.labels[SNAPSHOT_BASE], packages))
+
+
+def quiesce(engine: Engine, container_id: str, stop_timeout: int) -> None:
+    """Stop a container; it will not start by itself, not even with the engine."""
     container = engine.container(container_id)
     if container is None:
         raise BerthError(f"The container {container_id[:12]} is gone.")
     if container["State"].get("Paused"):  # a frozen process cannot end
         engine.unpause(container_id)
-    engine.stop(container_id, stop_timeout)
+    if container["State"]["Status"] not in ("created", "exited"):
+        engine.stop(container_id, stop_timeout)
     # Only now: the engine refuses to update a container that it is just restarting.
     engine.update(container_id, update_restart({"policy": "no"}))
+
+
+def rename_aside(engine: Engine, project: str, container_id: str) -> None:
+    container = engine.container(container_id)
     aside = aside_name(project, container_id)
-    if str(container["Name"]).lstrip("/") != aside:
+    if container and str(container["Name"]).lstrip("/") != aside:
         engine.rename(container_id, aside)
+
+
+def set_aside(engine: Engine, project: str, container_id: str, stop_timeout: int) -> None:
+    """Stop a container and take its name away."""
+    quiesce(engine, container_id, stop_timeout)
+    rename_aside(engine, project, container_id)
 
 
 def bring_back(engine: Engine, project: str, container_id: str, policy: str, start: bool = True) -> None:
@@ -83,3 +150,20 @@ def bring_back(engine: Engine, project: str, container_id: str, policy: str, sta
     engine.update(container_id, update_restart({"policy": policy}))
     if start:
         engine.start(container_id)
+
+
+def _check_image(crew: Crew, definition: Definition, old: Mapping[str, Any], source: Source | None) -> None:
+    """Look at what the new container is to be made from before anything is stopped."""
+    if source:
+        crew.launcher.check_image(definition, source.image)
+    elif crew.engine.image(old["Image"]):  # what a snapshot of it will be like
+        crew.launcher.check_image(definition, old["Image"])
+
+
+def _clear_name(engine: Engine, project: str, old_id: str) -> None:
+    """Remove the new container, also one whose creation the engine could not tell of any more."""
+    found = engine.container(container_name(project))
+    if found is None or found["Id"] == old_id:
+        return
+    if (found["Config"].get("Labels") or {}).get(PROJECT) == project:
+        engine.remove(found["Id"])

@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition, definition_from
+from ansible_collections.berth.projects.plugins.module_utils.lineage import LATEST_TAG
 from ansible_collections.berth.projects.plugins.module_utils.plan import Policy
 from ansible_collections.berth.projects.plugins.module_utils.records import default_state_dir
 
@@ -24,6 +25,7 @@ class Request:
     Args:
         definitions: The projects to work on.
         declared: The names of all projects of the host, also of those that this run does not work on.
+        undeclared: Names of projects to work on that no definition names.
         base_image: What the base image must be made from, ``{digest, base, suite, ca}``, or None.
         report_needs: Return what the host lacks, instead of failing.
     """
@@ -36,6 +38,7 @@ class Request:
     prune: bool = False
     report_needs: bool = False
     base_image: Mapping[str, Any] | None = None
+    undeclared: tuple[str, ...] = ()
 
     @property
     def names(self) -> list[str]:
@@ -50,9 +53,21 @@ def request_from(params: Mapping[str, Any]) -> Request:
         definitions=tuple(definition_from(entry) for entry in payload["projects"]),
         declared=frozenset(payload["declared"]),
         site=Site(state_dir, params["scope"]),
-        policy=Policy(force=params.get("when_busy") == "force", only_state=params.get("only_state", False)),
+        policy=_policy(params),
         parallel=params["parallel"],
         prune=params.get("prune", False),
         report_needs=params.get("report_needs", False),
         base_image=payload.get("base_image"),
+        undeclared=tuple(payload.get("undeclared") or ()),
+    )
+
+
+def _policy(params: Mapping[str, Any]) -> Policy:
+    operation = params.get("operation") or "provision"
+    return Policy(
+        operation=operation,
+        force=params.get("when_busy") == "force",
+        apply_images=operation == "upgrade" or bool(params.get("apply_image_changes")),
+        snapshot=params.get("snapshot") or LATEST_TAG,
+        destroy_data=bool(params.get("destroy_data")),
     )

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ansible_collections.berth.projects.plugins.module_utils.aspect import Source
 
 ACTIONS = ("none", "sync", "update", "start", "stop", "create", "replace", "remove")
 """From the weakest to the strongest. A plan's action is that of its strongest step."""
@@ -33,6 +36,9 @@ class Verb:
 
 VERBS: Mapping[str, Verb] = {
     "pull": Verb("none"),
+    "build": Verb("none"),
+    "clean": Verb("update"),
+    "tag": Verb("update"),
     "set-aside": Verb("update"),
     "rename": Verb("update"),
     "update": Verb("update", is_measured=True),
@@ -44,16 +50,28 @@ VERBS: Mapping[str, Verb] = {
     "create": Verb("create", is_measured=True, status_after="created"),
     "replace": Verb("replace", cuts=True, is_measured=True, status_after="running"),
     "remove": Verb("remove", cuts=True, status_after="absent"),
+    "erase": Verb("remove", cuts=True, status_after="absent"),
+    "forget": Verb("update"),
 }
 
 
 @dataclass(frozen=True)
 class Step:
-    """One thing to do. ``detail`` is for people and for the steps that need a name; ``body`` is an update's."""
+    """One thing to do.
+
+    Args:
+        verb: One of ``VERBS``.
+        detail: For people, and for the steps that need a name.
+        body: What an update sends, or what a clean-up removes.
+        source: What a new container is made from.
+        is_fresh: A new container is made from the declared image, whatever there is of snapshots.
+    """
 
     verb: str
     detail: str = ""
     body: Mapping[str, Any] | None = None
+    source: Source | None = None
+    is_fresh: bool = False
 
     @property
     def means(self) -> Verb:

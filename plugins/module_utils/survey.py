@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
+from ansible_collections.berth.projects.plugins.module_utils.engine_volumes import VolumeStore
+from ansible_collections.berth.projects.plugins.module_utils.erase import Loss, losses_of
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
 from ansible_collections.berth.projects.plugins.module_utils.image_base import LATEST
 from ansible_collections.berth.projects.plugins.module_utils.image_plan import base_image_is_current
+from ansible_collections.berth.projects.plugins.module_utils.lineage import Snapshots
 from ansible_collections.berth.projects.plugins.module_utils.names import MANAGED
 from ansible_collections.berth.projects.plugins.module_utils.observe import (
     agents_at_work,
@@ -26,15 +29,11 @@ from ansible_collections.berth.projects.plugins.module_utils.observe import (
     view_projects,
     with_image_env,
 )
-from ansible_collections.berth.projects.plugins.module_utils.orphans import Orphan, find_orphans
-from ansible_collections.berth.projects.plugins.module_utils.plan import (
-    Plan,
-    Policy,
-    check_limits,
-    image_misfit,
-    plan_project,
-    plan_prune,
-)
+from ansible_collections.berth.projects.plugins.module_utils.orphans import Found, Orphan, find_orphans
+from ansible_collections.berth.projects.plugins.module_utils.plan import Case, Plan, Policy
+from ansible_collections.berth.projects.plugins.module_utils.plan_image import image_misfit
+from ansible_collections.berth.projects.plugins.module_utils.plan_provision import check_limits
+from ansible_collections.berth.projects.plugins.module_utils.planner import plan_project, plan_undeclared
 from ansible_collections.berth.projects.plugins.module_utils.records import Records
 from ansible_collections.berth.projects.plugins.module_utils.request import Request
 from ansible_collections.berth.projects.plugins.module_utils.users import settle_users
@@ -48,6 +47,8 @@ class Survey:
     Args:
         plans: One a project: those asked for in their order, then those to be pruned.
         needs: What the host lacks before the plans can be carried out: ``image`` or nothing.
+        snapshots: All of the engine.
+        losses: By project, what the run would take away for good; only for ``reset`` and ``destroy``.
         views: By project.
         definitions: By project, each with its user; a project to be pruned has none.
     """
@@ -57,6 +58,8 @@ class Survey:
     needs: list[str]
     views: Mapping[str, View]
     definitions: Mapping[str, Definition]
+    snapshots: Snapshots
+    losses: Mapping[str, list[Loss]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -65,12 +68,13 @@ class _Planner:
     images: Images
     site: Site
     policy: Policy
+    views: Mapping[str, View]
 
     def plan(self, project: str, view: View) -> Plan:
         definition = self.definitions.get(project)
         if definition is None:
-            return plan_prune(project, view, self.policy)
-        return plan_project(definition, view, self.images, self.site, self.policy)
+            return plan_undeclared(project, view, self.policy)
+        return plan_project(Case(definition, view, self.images, self.site, self.policy))
 
 
 def survey(engine: Engine | None, request: Request, records: Records) -> Survey:
@@ -81,13 +85,15 @@ def survey(engine: Engine | None, request: Request, records: Records) -> Survey:
     """
     containers, image_list, volumes = _lists(engine) if engine else ([], [], [])
     listing = Listing(containers, request.site.scope, volumes)
-    orphans = find_orphans(listing, request.site.scope, request.declared)
-    gone = [orphan.project for orphan in orphans if orphan.is_prunable] if request.prune else []
-    views = view_projects(engine, listing, [*request.names, *gone], records, request.parallel)
+    snapshots = Snapshots(image_list, request.site.scope)
+    orphans = find_orphans(Found(listing, snapshots, image_list, records.all()), request.declared)
+    gone = sorted({orphan.project for orphan in orphans if orphan.is_prunable}) if request.prune else []
+    wanted = [*request.names, *request.undeclared, *gone]
+    views = view_projects(engine, listing, snapshots, wanted, records, request.parallel)
     definitions, warnings = settle_users(request.definitions, views)
 
     coming = _coming_images(request, image_list)
-    planner = _Planner(definitions, Images(image_list), request.site, replace(request.policy, coming=coming))
+    planner = _Planner(definitions, Images(image_list), request.site, replace(request.policy, coming=coming), views)
     plans = {project: planner.plan(project, view) for project, view in views.items()}
     if engine:
         closer = _look_closer(engine, plans, views, request.policy)
@@ -96,7 +102,8 @@ def survey(engine: Engine | None, request: Request, records: Records) -> Survey:
         plans.update(_measured(engine, plans, planner))
     for project, text in warnings.items():
         plans[project] = replace(plans[project], warnings=(*plans[project].warnings, text))
-    return Survey(tuple(plans.values()), orphans, ["image"] if coming else [], views, definitions)
+    losses = _losses(engine, plans, views, snapshots, request.policy) if engine else {}
+    return Survey(tuple(plans.values()), orphans, ["image"] if coming else [], views, definitions, snapshots, losses)
 
 
 def _lists(engine: Engine) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
@@ -107,13 +114,24 @@ def _lists(engine: Engine) -> tuple[list[dict[str, Any]], list[dict[str, Any]], 
         return engine.containers(), images.result(), volumes.result()
 
 
+def _losses(
+    engine: Engine, plans: Mapping[str, Plan], views: Mapping[str, View], snapshots: Snapshots, policy: Policy
+) -> dict[str, list[Loss]]:
+    """What goes for good, or out of sight; sizes of volumes are asked for only here, because they take long."""
+    if policy.operation not in ("reset", "destroy"):
+        return {}
+    with_data = policy.operation == "reset" or policy.destroy_data
+    sizes = VolumeStore(engine).sizes() if with_data else {}
+    return {project: losses_of(engine, views[project], snapshots, sizes, with_data) for project in plans}
+
+
 def check_folders(request: Request) -> None:
     """A path that cannot be mounted stops the host's whole run before its first change, as any wrong input does.
 
     Raises:
         BerthError: There are such paths.
     """
-    if request.policy.only_state:
+    if request.policy.operation in ("state", "destroy"):
         return
     wrong = [
         f"- project {definition.name}: {problem}"
@@ -166,10 +184,21 @@ def _measured(engine: Engine, plans: Mapping[str, Plan], planner: _Planner) -> d
         definition = planner.definitions[project]
         limited = check_limits(plan, definition, planner.site, host_of(engine.info()))
         misfit = engine_folder_problem(definition, engine.info()["DockerRootDir"])
-        if misfit is None and limited.makes_container and planner.images.find(definition.image):
-            if definition.image not in images:
-                images[definition.image] = engine.image(definition.image)
-            image = images[definition.image]
-            misfit = image_misfit(image, definition, planner.site) if image else None
+        reference = _made_from(limited, definition, planner.views[project])
+        if misfit is None and reference and planner.images.find(reference):
+            if reference not in images:
+                images[reference] = engine.image(reference)
+            image = images[reference]
+            misfit = image_misfit(image, reference, definition, planner.site) if image else None
         measured[project] = limited.failed(misfit) if misfit else limited
     return measured
+
+
+def _made_from(plan: Plan, definition: Definition, view: View) -> str | None:
+    """The image that a plan's new container will be like."""
+    step = plan.making
+    if step is None:
+        return None
+    if step.source:
+        return step.source.image
+    return definition.image if step.is_fresh else str((view.container or {}).get("Image", definition.image))

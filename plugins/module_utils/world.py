@@ -14,12 +14,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.definition import normal_reference
+from ansible_collections.berth.projects.plugins.module_utils.lineage import Lineage, Snapshot
 from ansible_collections.berth.projects.plugins.module_utils.names import (
     CONTRACT,
     CONTRACT_VERSION,
     MANAGED,
     PROJECT,
     SCOPE,
+    SNAPSHOT_BASE_ID,
+    SNAPSHOT_PROJECT,
     agent_volume,
     container_name,
     home_volume,
@@ -39,6 +42,8 @@ class Listed:
     status: str
     created: int
     labels: Mapping[str, str]
+    image_id: str = ""
+    volumes: tuple[str, ...] = ()
 
     @property
     def project(self) -> str:
@@ -63,7 +68,7 @@ class Listing:
         self, answer: Iterable[Mapping[str, Any]], scope: str, volumes: Iterable[Mapping[str, Any]] = ()
     ) -> None:
         self.scope = scope
-        self._volume_scopes = {volume["Name"]: (volume.get("Labels") or {}).get(SCOPE) for volume in volumes}
+        self._volumes = {volume["Name"]: volume.get("Labels") or {} for volume in volumes}
         self.all = tuple(_listed(entry) for entry in answer)
         self._by_name = {entry.name: entry for entry in self.all}
         self._by_id = {entry.id: entry for entry in self.all}
@@ -73,12 +78,30 @@ class Listing:
 
     def scope_of_volume(self, name: str) -> str | None:
         """Whose volume it is; None where there is none, or none of Berth's."""
-        return self._volume_scopes.get(name)
+        return self._volumes.get(name, {}).get(SCOPE)
+
+    def project_of_volume(self, name: str) -> str:
+        return self._volumes.get(name, {}).get(PROJECT, "")
 
     def with_id(self, container_id: str | None) -> Listed | None:
         """The container of that id, if it carries our labels."""
         entry = self._by_id.get(container_id or "")
         return entry if entry and entry.is_labelled(self.scope) else None
+
+    def asides(self, project: str) -> list[Listed]:
+        """The containers of a project that wait under another name."""
+        return [entry for entry in self.labelled() if entry.project == project and entry.is_aside]
+
+    def volumes(self, project: str | None = None) -> tuple[str, ...]:
+        """The names of the volumes that carry the labels of this scope, and are called as a project's are."""
+        own = (name for name, labels in self._volumes.items() if labels.get(SCOPE) == self.scope)
+        wanted = None if project is None else (home_volume(project), agent_volume(project))
+        return tuple(sorted(name for name in own if wanted is None or name in wanted))
+
+    @property
+    def used_images(self) -> frozenset[str]:
+        """The ids of all images that containers were made from."""
+        return frozenset(entry.image_id for entry in self.all)
 
     def labelled(self) -> list[Listed]:
         """Everything that carries the labels of this scope, by name."""
@@ -110,6 +133,14 @@ class Images:
 
 
 @dataclass(frozen=True)
+class Unproven:
+    """A container that was not seen ready. ``is_blank`` says that it never was, so nobody can have worked in it."""
+
+    container: Mapping[str, Any]
+    is_blank: bool
+
+
+@dataclass(frozen=True)
 class View:
     """What there is of one project.
 
@@ -117,19 +148,29 @@ class View:
         container: The project's container, as ``GET /containers/{id}/json`` shows it, or None.
         record: What Berth remembers of it.
         is_ready: Of a running container: that it was seen to be ready in this start, or earlier.
-        previous_id: The container that waits aside and was the last to be ready, where this one has yet to be.
-        unproven: A container that a run which was cut off left under the project's name; it was never ready.
+        previous: The container that waits aside and was the last to be ready, where this one has yet to be.
+        unproven: A container that a run which was cut off left under the project's name, instead of the recorded one.
         clash: Why the project's name cannot be used, or None.
         agents: The agents at work in the container, by name; asked for only when something would cut them.
+        lineage: Its snapshots.
+        asides: The other containers of the project that wait aside.
+        used_images: The ids of all images that containers of the engine were made from.
+        volumes: The names of its volumes.
+        has_state: Whether Berth keeps files for it on the host, by a record that is of this scope.
     """
 
     container: Mapping[str, Any] | None = None
     record: Record = field(default_factory=Record)
     is_ready: bool = True
-    previous_id: str | None = None
-    unproven: Mapping[str, Any] | None = None
+    previous: Mapping[str, Any] | None = None
+    unproven: Unproven | None = None
     clash: str | None = None
     agents: tuple[str, ...] = ()
+    lineage: Lineage = field(default_factory=Lineage)
+    asides: tuple[Mapping[str, Any], ...] = ()
+    used_images: frozenset[str] = frozenset()
+    volumes: tuple[str, ...] = ()
+    has_state: bool = False
 
     @property
     def container_id(self) -> str | None:
@@ -149,8 +190,50 @@ class View:
 
     @property
     def is_aside(self) -> bool:
-        labels = (self.container["Config"].get("Labels") or {}) if self.container else {}
-        return is_aside_name(labels.get(PROJECT, ""), self.name)
+        return is_aside_name(self._labels.get(PROJECT, ""), self.name)
+
+    @property
+    def origin(self) -> Snapshot | None:
+        """The snapshot that the container was made from, if it is still there."""
+        return self.lineage.of_image(str(self.container["Image"])) if self.container else None
+
+    @property
+    def has_lineage(self) -> bool:
+        """Whether the container was made from a snapshot: it has inherited the labels then."""
+        return SNAPSHOT_PROJECT in self._labels
+
+    @property
+    def base_id(self) -> str | None:
+        """The id of the image at the root of the container's lineage."""
+        return self._labels.get(SNAPSHOT_BASE_ID) or (str(self.container["Image"]) if self.container else None)
+
+    @property
+    def held_asides(self) -> tuple[Mapping[str, Any], ...]:
+        """Other containers of the project whose layers a snapshot holds, so that nothing is lost with them."""
+        return tuple(one for one in self.asides if one["Id"] != self.container_id and self.lineage.holder_of(one))
+
+    @property
+    def spent(self) -> tuple[Mapping[str, Any], ...]:
+        """Those of them that are no way back any more: the project's container has proven itself."""
+        proven = self.container_id == self.record.container_id or (self.is_running and self.is_ready)
+        return self.held_asides if self.container and proven and not self.is_aside else ()
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is anything at all of the project."""
+        return bool(
+            self.container
+            or self.unproven
+            or self.asides
+            or self.lineage.snapshots
+            or self.lineage.parts
+            or self.volumes
+            or self.has_state
+        )
+
+    @property
+    def _labels(self) -> Mapping[str, str]:
+        return (self.container["Config"].get("Labels") or {}) if self.container else {}
 
     @property
     def is_running(self) -> bool:
@@ -194,6 +277,17 @@ def volume_clash(listing: Listing, project: str) -> str | None:
     return None
 
 
+def snapshot_clash(lineage: Lineage, scope: str) -> str | None:
+    """Why a project's snapshots are not its own: they hold what was installed for another scope's."""
+    other = lineage.other_scope
+    if other is None:
+        return None
+    return (
+        f"There are snapshots of a project of this name in the scope {other!r}, and this run works on {scope!r}. "
+        "Give the project another name, or run with that berth_scope."
+    )
+
+
 def _listed(entry: Mapping[str, Any]) -> Listed:
     return Listed(
         id=entry["Id"],
@@ -201,6 +295,8 @@ def _listed(entry: Mapping[str, Any]) -> Listed:
         status=entry["State"],
         created=entry["Created"],
         labels=entry.get("Labels") or {},
+        image_id=entry.get("ImageID") or "",
+        volumes=tuple(mount["Name"] for mount in entry.get("Mounts") or () if mount.get("Type") == "volume"),
     )
 
 

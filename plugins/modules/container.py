@@ -43,8 +43,38 @@ options:
     description: Stands in for the C(state) of each project that is not declared absent.
     type: str
     choices: [started, stopped]
-  only_state:
-    description: Start and stop containers, and leave everything else about them as it is.
+  operation:
+    description:
+      - What is to be done.
+      - V(provision) makes the projects as declared.
+      - V(state) starts and stops containers, and leaves everything else about them as it is.
+      - V(upgrade) puts containers on the declared image and packages where these have changed since, one project after
+        the other, and stops at the first that does not become ready. A snapshot of each is the way back.
+      - V(restore) puts a container made from O(snapshot) in the place of what there is.
+      - V(reset) erases containers, snapshots and volumes, and makes fresh ones. Needs O(confirm).
+      - V(destroy) snapshots and removes containers, or with O(destroy_data) erases all that a project has. Needs
+        O(confirm). Here O(only) may name projects that are not declared any more.
+    type: str
+    choices: [provision, state, upgrade, restore, reset, destroy]
+    default: provision
+  snapshot:
+    description: What to restore. V(latest), a snapshot's time or its whole reference.
+    type: str
+    default: latest
+  destroy_data:
+    description: Whether V(destroy) takes snapshots, volumes and host state, too.
+    type: bool
+    default: false
+  confirm:
+    description:
+      - The names of the projects that may lose data, as a list or with commas between them.
+      - Each project that V(reset) or V(destroy) works on must be named. Not needed in check mode.
+    type: raw
+  apply_image_changes:
+    description:
+      - Whether a changed image or changed packages are applied also to a container that was made from a snapshot. What
+        was installed in it is in its last snapshot then.
+      - Without it, such a change is reported and left to V(upgrade).
     type: bool
     default: false
   scope:
@@ -137,7 +167,7 @@ EXAMPLES = r"""
     projects: "{{ berth_projects }}"
     only: billing
     state: stopped
-    only_state: true
+    operation: state
 """
 
 RETURN = r"""

@@ -99,7 +99,7 @@ class ProjectAction(ActionBase):
         if args.get("base_image"):
             payload["base_image"] = self._base_image(task_vars)
         module_args = {key: value for key, value in args.items() if key not in _CONTROLLER_ONLY}
-        if only or args.get("only_state"):
+        if only or args.get("operation", "provision") != "provision":
             module_args.pop("prune", None)  # what a narrowed run does not look at is not to be removed by it
         return {**module_args, "payload": json.dumps(payload)}
 

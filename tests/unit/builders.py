@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
 from ansible_collections.berth.projects.plugins.module_utils.aspects import create_body
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition, User, definition_from
+from ansible_collections.berth.projects.plugins.module_utils.lineage import Lineage, Snapshot
 from ansible_collections.berth.projects.plugins.module_utils.names import CONTRACT, FINGERPRINT_VERSION, container_name
-from ansible_collections.berth.projects.plugins.module_utils.plan import Plan, Policy, plan_project
+from ansible_collections.berth.projects.plugins.module_utils.plan import Case, Plan, Policy
+from ansible_collections.berth.projects.plugins.module_utils.planner import plan_project
 from ansible_collections.berth.projects.plugins.module_utils.records import Record
-from ansible_collections.berth.projects.plugins.module_utils.world import Images, View
+from ansible_collections.berth.projects.plugins.module_utils.world import Images, Unproven, View
 from hypothesis import strategies as st
 
 SITE = Site("/var/lib/berth", "default")
@@ -31,6 +34,8 @@ IMAGE_HEALTHCHECK = {
     "Retries": 3,
 }
 CONTAINER_ID = "c0ffee" + "0" * 58
+STOPPED_AT = "2026-01-02T04:05:06.123456789Z"
+NEVER = "0001-01-01T00:00:00Z"
 
 
 def definition(**keys: Any) -> Definition:
@@ -81,6 +86,7 @@ def inspect_answer(
             "Running": status in ("running", "paused", "restarting"),
             "Paused": status == "paused",
             "StartedAt": "2026-01-02T03:04:06.123456789Z",
+            "FinishedAt": STOPPED_AT if status in ("exited", "dead") else NEVER,
         },
         "Config": {
             "Image": body["Image"],
@@ -129,6 +135,29 @@ def of_unknown_scheme(container: Mapping[str, Any], version: str | None = None) 
     return changed
 
 
+def snapshot(number: int, project: str = "web", **changes: Any) -> Snapshot:
+    """The ``number``th snapshot of a project, each of a container of its own."""
+    tag = f"20260102T{number:06}000000Z"
+    made = Snapshot(
+        id=f"sha256:5a{number:062}",
+        project=project,
+        scope="default",
+        tag=tag,
+        tags=(f"berth/{project}:{tag}",),
+        size=1000 * number,
+        created=1700000000 + number,
+        parent=IMAGE_ID,
+        base=IMAGE,
+        base_id=IMAGE_ID,
+        packages="",
+        container=f"{number:064}",
+        stopped_at=STOPPED_AT,
+        layers=1,
+        flat=False,
+    )
+    return replace(made, **changes)
+
+
 def plan(
     wanted: Definition,
     container: Mapping[str, Any] | None,
@@ -137,13 +166,23 @@ def plan(
     existing: Images | None = None,
     clash: str | None = None,
     is_ready: bool = True,
-    unproven: Mapping[str, Any] | None = None,
+    unproven: Unproven | None = None,
+    lineage: Lineage | None = None,
+    asides: tuple[Mapping[str, Any], ...] = (),
     **policy: Any,
 ) -> Plan:
     """The plan for a definition where there is this container."""
-    record = Record(CONTAINER_ID, 1000, 1000)
-    view = View(container, record, is_ready=is_ready, unproven=unproven, clash=clash, agents=agents)
-    return plan_project(wanted, view, existing or images(), SITE, Policy(**policy))
+    view = View(
+        container,
+        Record(CONTAINER_ID, 1000, 1000),
+        is_ready=is_ready,
+        unproven=unproven,
+        clash=clash,
+        agents=agents,
+        lineage=lineage or Lineage(),
+        asides=asides,
+    )
+    return plan_project(Case(wanted, view, existing or images(), SITE, Policy(**policy)))
 
 
 # Definitions of every shape, as their users would write them. All of them are valid.

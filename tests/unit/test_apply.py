@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -16,93 +16,45 @@ import pytest
 from ansible_collections.berth.projects.plugins.module_utils import reconcile
 from ansible_collections.berth.projects.plugins.module_utils.apply import _STEPS, Tools, carry_out
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
-from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError, EngineError
+from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
 from ansible_collections.berth.projects.plugins.module_utils.launch import READY, WARNING, Launcher
-from ansible_collections.berth.projects.plugins.module_utils.names import CONTRACT, aside_name
-from ansible_collections.berth.projects.plugins.module_utils.plan import Plan
+from ansible_collections.berth.projects.plugins.module_utils.lineage import Snapshots
+from ansible_collections.berth.projects.plugins.module_utils.names import aside_name
+from ansible_collections.berth.projects.plugins.module_utils.plan import Plan, Policy
 from ansible_collections.berth.projects.plugins.module_utils.records import Record, Records
 from ansible_collections.berth.projects.plugins.module_utils.replace import set_aside
+from ansible_collections.berth.projects.plugins.module_utils.request import Request
 from ansible_collections.berth.projects.plugins.module_utils.result import Outcome
+from ansible_collections.berth.projects.plugins.module_utils.snapshots import Snapshotter
 from ansible_collections.berth.projects.plugins.module_utils.steps import VERBS, Step
 from ansible_collections.berth.projects.plugins.module_utils.survey import Survey
-from ansible_collections.berth.projects.plugins.module_utils.world import View
-from ansible_collections.berth.projects.tests.unit.builders import CONTAINER_ID, container_of, definition
+from ansible_collections.berth.projects.plugins.module_utils.world import Unproven, View
+from ansible_collections.berth.projects.tests.unit.builders import (
+    CONTAINER_ID,
+    container_of,
+    definition,
+)
+from ansible_collections.berth.projects.tests.unit.fake_engine import NEW_ID, FakeEngine
 
 WEB = definition()
-NEW_ID = "4e3" + "0" * 61
-RECORD = Record(CONTAINER_ID, 1000, 1000)
+NOW = datetime(2026, 2, 3, 4, 5, 6, 789, tzinfo=timezone.utc)
+TAKEN = "berth/web:20260203T040506000789Z"
+RECORD = Record(CONTAINER_ID, 1000, 1000, scope="default")
 RUNNING = View(container=container_of(WEB), record=RECORD)
 EXITED = View(container=container_of(WEB, status="exited"), record=RECORD)
+MOVED = View(container={**container_of(WEB), "Name": "/mine"}, record=RECORD)
 NOTHING = View()
+ASIDE = {**container_of(WEB, status="exited"), "Name": f"/{aside_name('web', CONTAINER_ID)}"}
 
 
-class FakeEngine:
-    """Does nothing and writes it down; the calls named in ``broken`` fail, with ``error`` where that is given."""
+TAKING = ["commit c0f", f"load {TAKEN}", "remove-image part", f"tag {TAKEN} berth/web:latest"]
+"""The calls that a snapshot takes."""
 
-    def __init__(
-        self,
-        *broken: str,
-        output: tuple[str, ...] = (READY,),
-        error: Exception | None = None,
-        status: str = "exited",
-        name: str | None = None,
-        contract: str = "1",
-    ) -> None:
-        self.calls: list[str] = []
-        self.updates: list[Mapping[str, Any]] = []
-        self._broken = broken
-        self._output = output
-        self._error = error or EngineError("", 500)
-        self._status = status
-        self._name = name
-        self._contract = contract
+UNDOING = ["remove-image berth/web:latest", f"remove-image {TAKEN}"]
+"""The calls that take the first snapshot of a project back."""
 
-    def _call(self, name: str, *details: str) -> None:
-        self.calls.append(" ".join((name, *details)))
-        if name in self._broken:
-            if isinstance(self._error, EngineError):
-                raise EngineError(f"{name}: the engine said: no", 500)
-            raise self._error
-
-    def pull(self, reference: str) -> None:
-        self._call("pull", reference)
-
-    def create(self, name: str, body: Mapping[str, Any]) -> str:
-        self._call("create", name)
-        return NEW_ID
-
-    def start(self, container_id: str) -> None:
-        self._call("start", container_id[:3])
-
-    def start_and_listen(self, container_id: str, seconds: float) -> Iterator[str]:
-        self._call("start", container_id[:3])
-        yield from self._output
-
-    def stop(self, container_id: str, seconds: int) -> None:
-        self._call("stop", container_id[:3], str(seconds))
-
-    def unpause(self, container_id: str) -> None:
-        self._call("unpause", container_id[:3])
-
-    def rename(self, container_id: str, name: str) -> None:
-        self._call("rename", container_id[:3], name)
-
-    def remove(self, container_id: str) -> None:
-        self._call("remove", container_id[:3])
-
-    def update(self, container_id: str, body: Mapping[str, Any]) -> None:
-        self.updates.append(body)
-        self._call("update", container_id[:3], *body)
-
-    def connect_network(self, network: str, container_id: str) -> None:
-        self._call("connect", container_id[:3], network)
-
-    def container(self, name_or_id: str) -> dict[str, Any] | None:
-        found = container_of(WEB, status=self._status, container_id=name_or_id)
-        return {**found, "Name": f"/{self._name}"} if self._name else found
-
-    def image(self, reference: str) -> dict[str, Any]:
-        return {"Config": {"Labels": {CONTRACT: self._contract}}}
+BACK = ["rename c0f berth-web", "update c0f RestartPolicy"]
+"""The calls that bring the old container back, but for its start."""
 
 
 @pytest.fixture
@@ -114,8 +66,10 @@ def records(tmp_path: Path) -> Records:
 
 
 def done(engine: FakeEngine, records: Records, plan: Plan, view: View, wanted: Any = WEB) -> Outcome:
-    launcher = Launcher(engine, Site(records.state_dir, "default"), records, 5)  # type: ignore[arg-type]
-    tools = Tools(engine, records, launcher, 7)  # type: ignore[arg-type]
+    site = Site(records.state_dir, "default")
+    engine.hold(view.container, view.previous, view.unproven.container if view.unproven else None, *view.asides)
+    launcher = Launcher(engine, site, records, 5)
+    tools = Tools(engine, records, launcher, Snapshotter(engine, clock=lambda: NOW), site, 7)
     return carry_out(plan, wanted, view, tools)
 
 
@@ -141,7 +95,7 @@ def test_every_verb_can_be_carried_out_and_nothing_else() -> None:
 )
 def test_a_step_is_one_call_for_the_container_that_is_there(records: Records, step: Step, call: str) -> None:
     engine = FakeEngine()
-    outcome = done(engine, records, of(step), RUNNING)
+    outcome = done(engine, records, of(step), MOVED)
     assert (engine.calls, outcome) == ([call], Outcome(True, CONTAINER_ID, ()))
 
 
@@ -199,7 +153,7 @@ def test_a_run_has_changed_something_when_a_step_was_done_before_another_failed(
     records: Records, broken: str, calls: list[str], changed: bool
 ) -> None:
     engine = FakeEngine(broken)
-    outcome = done(engine, records, of(RENAME, UPDATE, CONNECT, warnings=("careful",)), RUNNING)
+    outcome = done(engine, records, of(RENAME, UPDATE, CONNECT, warnings=("careful",)), MOVED)
     assert outcome == Outcome(changed, CONTAINER_ID, ("careful",), f"{broken}: the engine said: no")
     assert engine.calls == calls
 
@@ -207,14 +161,14 @@ def test_a_run_has_changed_something_when_a_step_was_done_before_another_failed(
 @pytest.mark.parametrize(
     ("view", "remembered"),
     [
-        (RUNNING, Record(CONTAINER_ID)),
-        (replace(RUNNING, is_ready=False), Record()),
-        (EXITED, Record()),
+        (RUNNING, Record(CONTAINER_ID, scope="default")),
+        (replace(RUNNING, is_ready=False), Record(scope="default")),
+        (EXITED, Record(scope="default")),
     ],
     ids=["ready", "never ready", "exited"],
 )
 def test_after_a_failure_only_what_was_proven_is_remembered(records: Records, view: View, remembered: Record) -> None:
-    outcome = done(FakeEngine("update"), records, of(RENAME, UPDATE), replace(view, record=Record()))
+    outcome = done(FakeEngine("update"), records, of(CONNECT, UPDATE), replace(view, record=Record()))
     assert outcome.error == "update: the engine said: no"
     assert records.read("web") == remembered
 
@@ -223,12 +177,12 @@ def test_a_failure_keeps_the_ids_that_were_recorded(records: Records) -> None:
     records.write("web", Record("gone", 5, 6))
     wanted = definition(user={"uid": 7, "gid": 8})
     done(FakeEngine("update"), records, of(UPDATE), replace(RUNNING, record=Record("gone", 5, 6)), wanted)
-    assert records.read("web") == Record(CONTAINER_ID, 5, 6)
+    assert records.read("web") == Record(CONTAINER_ID, 5, 6, scope="default")
 
 
 def test_any_exception_is_its_projects_outcome_without_its_text(records: Records) -> None:
     engine = FakeEngine("update", error=ValueError("s3cret"))
-    outcome = done(engine, records, of(RENAME, UPDATE), RUNNING)
+    outcome = done(engine, records, of(CONNECT, UPDATE), RUNNING)
     assert (outcome.changed, outcome.container_id, outcome.warnings) == (True, CONTAINER_ID, ())
     assert outcome.error is not None and outcome.error.startswith("Berth met a bug: ValueError at ")
     assert "s3cret" not in outcome.error
@@ -252,15 +206,15 @@ def test_a_container_that_no_longer_becomes_ready_is_no_longer_proven(records: R
     outcome = done(FakeEngine(output=("dark",)), records, of("start"), EXITED)
     assert (outcome.changed, outcome.container_id) == (False, CONTAINER_ID)
     assert outcome.error is not None and "Its last lines: dark." in outcome.error
-    assert records.read("web") == Record(None, 1000, 1000)
+    assert records.read("web") == Record(None, 1000, 1000, scope="default")
 
 
 def test_a_pending_container_that_does_not_become_ready_makes_way_for_the_one_before(records: Records) -> None:
-    record = Record(CONTAINER_ID, 1000, 1000, pending_id=NEW_ID)
+    record = replace(RECORD, pending_id=NEW_ID)
     records.write("web", record)
-    pending = container_of(WEB, status="created", container_id=NEW_ID)
-    engine = FakeEngine(output=("dark",), name=aside_name("web", CONTAINER_ID))
-    outcome = done(engine, records, of("start"), View(pending, record, previous_id=CONTAINER_ID))
+    pending = container_of(WEB, container_id=NEW_ID)
+    engine = FakeEngine(output=("dark",))
+    outcome = done(engine, records, of("start"), View(pending, record, previous=ASIDE))
     assert engine.calls == [
         "start 4e3",
         "stop 4e3 7",
@@ -299,7 +253,7 @@ def test_a_replace_that_fails_leaves_the_old_container_and_its_record(records: R
     assert outcome == Outcome(
         False, CONTAINER_ID, (), "create: the engine said: no The old container is running as berth-web."
     )
-    assert engine.calls[-1] == "start c0f"
+    assert engine.calls[-3:] == ["start c0f", *UNDOING]
     assert records.read("web") == RECORD
 
 
@@ -321,8 +275,9 @@ def test_a_container_that_comes_back_runs_where_it_ran_or_is_declared_to(
     old["HostConfig"]["RestartPolicy"]["Name"] = "no"  # as a run that was cut off leaves it
     outcome = done(engine, records, of("replace"), View(old, RECORD), wanted)
     aside = aside_name("web", CONTAINER_ID)
-    taken = ["stop c0f 7", "update c0f RestartPolicy", f"rename c0f {aside}", "create berth-web"]
-    assert engine.calls == [*taken, "update c0f RestartPolicy", *start]
+    stop = ["stop c0f 7"] if before == "running" else []
+    taken = [*stop, "update c0f RestartPolicy", *TAKING, f"rename c0f {aside}", "create berth-web"]
+    assert engine.calls == [*taken, *BACK, *start, *UNDOING]
     assert [body["RestartPolicy"]["Name"] for body in engine.updates] == ["no", "on-failure"]
     assert outcome.error == (
         f"create: the engine said: no The old container is {'running' if start else 'back'} as berth-web."
@@ -332,7 +287,7 @@ def test_a_container_that_comes_back_runs_where_it_ran_or_is_declared_to(
 def test_a_new_container_that_fails_a_replace_is_removed_before_the_old_one_comes_back(records: Records) -> None:
     engine = FakeEngine(output=("dark",))
     outcome = done(engine, records, of("replace"), RUNNING)
-    assert engine.calls[-4:] == ["start 4e3", "remove 4e3", "update c0f RestartPolicy", "start c0f"]
+    assert engine.calls[-7:] == ["start 4e3", "remove 4e3", *BACK, "start c0f", *UNDOING]
     assert (outcome.changed, outcome.container_id) == (False, CONTAINER_ID)
 
 
@@ -347,7 +302,7 @@ def test_an_old_container_that_does_not_come_back_is_told_with_both_reasons(reco
 def test_a_replace_comes_back_from_an_exception_of_others_too(records: Records) -> None:
     engine = FakeEngine("create", error=ValueError("s3cret"))
     outcome = done(engine, records, of("replace"), RUNNING)
-    assert engine.calls[-1] == "start c0f"
+    assert engine.calls[-3:] == ["start c0f", *UNDOING]
     assert outcome.error is not None and outcome.error.startswith("Berth met a bug: ValueError at ")
     assert outcome.error.endswith("The old container is running as berth-web.") and "s3cret" not in outcome.error
 
@@ -377,20 +332,20 @@ def test_a_new_container_is_remembered_with_its_user_and_its_warnings_told(recor
     engine = FakeEngine(output=(f"{WARNING}It is dark.", READY))
     outcome = done(engine, records, of("create", "start", warnings=("careful",)), NOTHING)
     assert outcome == Outcome(True, NEW_ID, ("careful", "It is dark."))
-    assert records.read("web") == Record(NEW_ID, 1000, 1000)
+    assert records.read("web") == replace(RECORD, container_id=NEW_ID)
 
 
 def test_a_replaced_container_is_remembered_in_place_of_the_old_one(records: Records) -> None:
     outcome = done(FakeEngine(), records, of("replace"), RUNNING)
     assert outcome == Outcome(True, NEW_ID, ())
-    assert records.read("web") == Record(NEW_ID, 1000, 1000)
+    assert records.read("web") == replace(RECORD, container_id=NEW_ID)
 
 
 @pytest.mark.parametrize(
     ("steps", "view", "remembered"),
     [
-        (("create",), NOTHING, Record(None, 1000, 1000, pending_id=NEW_ID)),
-        (("replace",), EXITED, Record(CONTAINER_ID, 1000, 1000, pending_id=NEW_ID)),
+        (("create",), NOTHING, replace(RECORD, container_id=None, pending_id=NEW_ID)),
+        (("replace",), EXITED, replace(RECORD, pending_id=NEW_ID)),
     ],
 )
 def test_a_container_that_is_made_stopped_has_yet_to_prove_itself(
@@ -402,70 +357,86 @@ def test_a_container_that_is_made_stopped_has_yet_to_prove_itself(
 
 
 def test_a_pending_container_that_was_started_is_proven(records: Records) -> None:
-    record = Record(CONTAINER_ID, 1000, 1000, pending_id=NEW_ID)
     pending = container_of(WEB, status="created", container_id=NEW_ID)
-    done(FakeEngine(), records, of("start"), View(pending, record, previous_id=CONTAINER_ID))
-    assert records.read("web") == Record(NEW_ID, 1000, 1000)
+    done(FakeEngine(), records, of("start"), View(pending, replace(RECORD, pending_id=NEW_ID), previous=ASIDE))
+    assert records.read("web") == replace(RECORD, container_id=NEW_ID)
 
 
 def test_a_container_that_was_found_ready_is_proven_without_a_step(records: Records) -> None:
-    view = View(container_of(WEB), Record("01d", 1000, 1000, pending_id="0ther"), previous_id="01d")
-    assert done(FakeEngine(), records, of(), view) == Outcome(False, CONTAINER_ID, ())
+    record = replace(RECORD, container_id="01d", pending_id="0ther")
+    assert done(FakeEngine(), records, of(), View(container_of(WEB), record)) == Outcome(False, CONTAINER_ID, ())
     assert records.read("web") == RECORD
 
 
-def test_what_an_interrupted_run_left_is_set_aside_and_the_one_before_comes_back(records: Records) -> None:
-    old = {**container_of(WEB, status="exited"), "Name": f"/{aside_name('web', CONTAINER_ID)}"}
-    view = View(old, RECORD, unproven=container_of(WEB, status="created", container_id=NEW_ID))
+@pytest.mark.parametrize(
+    ("step", "calls"),
+    [
+        (
+            Step("set-aside", "berth-web"),
+            ["stop 4e3 7", "update 4e3 RestartPolicy", f"rename 4e3 {aside_name('web', NEW_ID)}"],
+        ),
+        (Step("clean", "berth-web", {"container": NEW_ID}), ["remove 4e3"]),
+    ],
+    ids=["was ready", "never ready"],
+)
+def test_what_an_interrupted_run_left_makes_way_and_the_one_before_comes_back(
+    records: Records, step: Step, calls: list[str]
+) -> None:
+    left = container_of(WEB, container_id=NEW_ID)
     engine = FakeEngine()
-    outcome = done(engine, records, of("set-aside", RENAME, "start"), view)
-    assert outcome == Outcome(True, CONTAINER_ID, ())
-    assert engine.calls == [
-        "stop 4e3 7",
-        "update 4e3 RestartPolicy",
-        f"rename 4e3 {aside_name('web', NEW_ID)}",
-        "rename c0f berth-web",
-        "start c0f",
-    ]
+    view = View(ASIDE, RECORD, unproven=Unproven(left, step.verb == "clean"))
+    assert done(engine, records, of(step, RENAME, "start"), view) == Outcome(True, CONTAINER_ID, ())
+    assert engine.calls == [*calls, "rename c0f berth-web", "start c0f"]
 
 
 # Setting aside
 
 
 def test_a_frozen_container_is_thawed_before_it_is_stopped() -> None:
-    engine = FakeEngine(status="paused")
-    set_aside(engine, "web", CONTAINER_ID, 7)  # type: ignore[arg-type]
+    engine = FakeEngine().hold(container_of(WEB, status="paused"))
+    set_aside(engine, "web", CONTAINER_ID, 7)
     aside = aside_name("web", CONTAINER_ID)
     assert engine.calls == ["unpause c0f", "stop c0f 7", "update c0f RestartPolicy", f"rename c0f {aside}"]
     assert engine.updates == [{"RestartPolicy": {"Name": "no"}}]
 
 
 def test_what_is_aside_already_is_not_renamed() -> None:
-    engine = FakeEngine(name=aside_name("web", CONTAINER_ID))
-    set_aside(engine, "web", CONTAINER_ID, 7)  # type: ignore[arg-type]
-    assert engine.calls == ["stop c0f 7", "update c0f RestartPolicy"]
+    engine = FakeEngine().hold(ASIDE)
+    engine.start(CONTAINER_ID)
+    set_aside(engine, "web", CONTAINER_ID, 7)
+    assert engine.calls[1:] == ["stop c0f 7", "update c0f RestartPolicy"]
+
+
+@pytest.mark.parametrize("status", ["created", "exited"])
+def test_what_does_not_run_is_not_stopped(status: str) -> None:
+    """The moment at which it ended would move, and a snapshot of it would no longer be known for one."""
+    engine = FakeEngine().hold(container_of(WEB, status=status))
+    set_aside(engine, "web", CONTAINER_ID, 7)
+    assert engine.calls == ["update c0f RestartPolicy", f"rename c0f {aside_name('web', CONTAINER_ID)}"]
 
 
 def test_what_is_gone_cannot_be_set_aside() -> None:
     engine = FakeEngine()
-    engine.container = lambda name_or_id: None  # type: ignore[method-assign]
     with pytest.raises(BerthError, match=r"^The container c0ffee000000 is gone\.$"):
-        set_aside(engine, "web", CONTAINER_ID, 7)  # type: ignore[arg-type]
+        set_aside(engine, "web", CONTAINER_ID, 7)
     assert engine.calls == []
 
 
-def test_a_removed_container_is_kept_aside_and_stays_recorded(records: Records) -> None:
+@pytest.mark.parametrize("wanted", [None, definition(state="absent")], ids=["undeclared", "absent"])
+def test_a_removed_container_leaves_a_snapshot(records: Records, wanted: Any) -> None:
     records.write("web", RECORD)
     engine = FakeEngine()
-    outcome = done(engine, records, of("remove"), RUNNING, None)
-    aside = aside_name("web", CONTAINER_ID)
-    assert engine.calls == ["stop c0f 7", "update c0f RestartPolicy", f"rename c0f {aside}"]
-    assert (outcome.changed, outcome.container_id, outcome.error) == (True, None, None)
-    assert len(outcome.warnings) == 1 and f"is kept, stopped, as {aside}, and taken up again" in outcome.warnings[0]
-    assert records.read("web") == RECORD
+    outcome = done(engine, records, of("remove"), RUNNING, wanted)
+    assert engine.calls == ["stop c0f 7", "update c0f RestartPolicy", *TAKING, "remove c0f"]
+    assert outcome == Outcome(True, None, ())
+    assert records.read("web") == replace(RECORD, container_id=None)
 
 
 # All of a host
+
+
+def request(parallel: int, **policy: Any) -> Request:
+    return Request((), frozenset(), Site("/s", "default"), Policy(**policy), parallel)
 
 
 def test_what_gives_up_ports_and_names_goes_before_what_may_take_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -478,10 +449,10 @@ def test_what_gives_up_ports_and_names_goes_before_what_may_take_them(monkeypatc
         return Outcome(True, plan.project, ())
 
     monkeypatch.setattr(reconcile, "carry_out", carried)
-    found = Survey(plans, (), [], dict.fromkeys(verbs, NOTHING), {})
-    outcomes = reconcile._carry_out_all(found, None, 1)  # type: ignore[arg-type]
+    found = Survey(plans, (), [], dict.fromkeys(verbs, NOTHING), {}, Snapshots([], "default"))
+    done_in_order = reconcile._carry_out_all(found, None, request(1))  # type: ignore[arg-type]
     assert order == ["b", "d", "a", "c", "e"]
-    assert [outcome.container_id for outcome in outcomes] == list(verbs)
+    assert [(plan.project, outcome.container_id) for plan, outcome in done_in_order] == [(x, x) for x in verbs]
     barrier: list[str] = []
 
     def slow(plan: Plan, *rest: Any) -> Outcome:
@@ -491,5 +462,5 @@ def test_what_gives_up_ports_and_names_goes_before_what_may_take_them(monkeypatc
         return Outcome(True, plan.project, ())
 
     monkeypatch.setattr(reconcile, "carry_out", slow)
-    reconcile._carry_out_all(found, None, 5)  # type: ignore[arg-type]
+    reconcile._carry_out_all(found, None, request(5))  # type: ignore[arg-type]
     assert set(barrier[:2]) == {"b", "d"}

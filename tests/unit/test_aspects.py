@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.berth.projects.plugins.module_utils import aspects as aspects_module
-from ansible_collections.berth.projects.plugins.module_utils import plan as plan_module
+from ansible_collections.berth.projects.plugins.module_utils import plan_provision
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Aspect, environment_of
 from ansible_collections.berth.projects.plugins.module_utils.aspects import ASPECTS, create_body, fingerprint_labels
 from ansible_collections.berth.projects.plugins.module_utils.definition import User, definition_from
@@ -399,7 +399,7 @@ def a_row(**keys: Any) -> Aspect:
 
 
 def add(monkeypatch: pytest.MonkeyPatch, row: Aspect) -> None:
-    for module in (aspects_module, plan_module):
+    for module in (aspects_module, plan_provision):
         monkeypatch.setattr(module, "ASPECTS", (*ASPECTS, row))
 
 

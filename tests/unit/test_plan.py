@@ -12,16 +12,12 @@ import pytest
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
 from ansible_collections.berth.projects.plugins.module_utils.definition import HOST_STATE
 from ansible_collections.berth.projects.plugins.module_utils.names import CONTRACT, aside_name
-from ansible_collections.berth.projects.plugins.module_utils.plan import (
-    Plan,
-    Policy,
-    check_limits,
-    contract_missing,
-    image_misfit,
-    plan_prune,
-)
+from ansible_collections.berth.projects.plugins.module_utils.plan import Plan, Policy
+from ansible_collections.berth.projects.plugins.module_utils.plan_image import contract_missing, image_misfit
+from ansible_collections.berth.projects.plugins.module_utils.plan_provision import check_limits
+from ansible_collections.berth.projects.plugins.module_utils.planner import plan_undeclared
 from ansible_collections.berth.projects.plugins.module_utils.steps import ACTIONS, VERBS, Step
-from ansible_collections.berth.projects.plugins.module_utils.world import Host, View
+from ansible_collections.berth.projects.plugins.module_utils.world import Host, Unproven, View
 from ansible_collections.berth.projects.tests.unit.builders import (
     IMAGE_ENV,
     SITE,
@@ -120,7 +116,7 @@ def test_an_aside_container_that_somebody_started_gets_its_name_back_and_goes_on
 
 @pytest.mark.parametrize(("state", "told"), [("started", "run berth.projects.provision first"), ("stopped", "")])
 def test_a_removed_project_is_not_taken_up_again_by_starting_and_stopping(state: str, told: str) -> None:
-    found = plan(definition(state=state), aside(), only_state=True)
+    found = plan(definition(state=state), aside(), operation="state")
     assert (steps_of(found), told in (found.error or "")) == ([], True)
     assert bool(found.error) == bool(told)
 
@@ -130,32 +126,39 @@ def test_a_removed_project_is_not_taken_up_again_by_starting_and_stopping(state:
     [
         ("started", ["rename berth-web", "start"], ["name", "state"]),
         ("stopped", ["rename berth-web"], ["name"]),
-        ("absent", [], []),
+        ("absent", ["remove"], ["state"]),
     ],
 )
-def test_what_waits_aside_is_taken_up_again_or_left_there(state: str, steps: list[str], aspects: list[str]) -> None:
+def test_what_waits_aside_is_taken_up_again_or_removed(state: str, steps: list[str], aspects: list[str]) -> None:
     found = plan(definition(state=state), aside())
     assert (steps_of(found), aspects_of(found), found.error) == (steps, aspects, None)
 
 
-def test_what_waits_aside_is_not_pruned() -> None:
-    assert plan_prune("web", View(container=aside()), Policy()) == Plan("web")
+def test_what_waits_aside_of_an_undeclared_project_is_removed_as_what_does_not() -> None:
+    assert steps_of(plan_undeclared("web", View(container=aside()), Policy())) == ["remove"]
 
 
 @pytest.mark.parametrize(
+    ("is_blank", "clearing", "aspect"),
+    [(True, "clean berth-web", "left over"), (False, "set-aside berth-web", "name")],
+    ids=["never ready", "was ready"],
+)
+@pytest.mark.parametrize(
     ("keys", "steps"),
     [
-        ({}, ["set-aside berth-web", "rename berth-web", "start"]),
-        ({"state": "stopped"}, ["set-aside berth-web", "rename berth-web"]),
-        ({"restart": "no"}, ["set-aside berth-web", "rename berth-web", "update restart", "start"]),
-        ({"env": {"A": "b"}}, ["set-aside berth-web", "rename berth-web", "replace"]),
+        ({}, ["rename berth-web", "start"]),
+        ({"state": "stopped"}, ["rename berth-web"]),
+        ({"restart": "no"}, ["rename berth-web", "update restart", "start"]),
+        ({"env": {"A": "b"}}, ["rename berth-web", "replace"]),
     ],
 )
-def test_what_an_interrupted_run_left_makes_way_first(keys: dict[str, Any], steps: list[str]) -> None:
+def test_what_an_interrupted_run_left_makes_way_first(
+    keys: dict[str, Any], steps: list[str], is_blank: bool, clearing: str, aspect: str
+) -> None:
     left = container_of(definition(), status="created", container_id="f" * 64)
-    found = plan(definition(**keys), aside(), unproven=left)
-    assert (steps_of(found), found.error) == (steps, None)
-    assert found.reasons[0].aspect == "name"
+    found = plan(definition(**keys), aside(), unproven=Unproven(left, is_blank))
+    assert (steps_of(found), found.error) == ([clearing, *steps], None)
+    assert aspect in aspects_of(found)
 
 
 @pytest.mark.parametrize("status", ["dead", "removing"])
@@ -346,7 +349,7 @@ def test_a_container_of_another_state_folder_is_left_alone(state: str) -> None:
 def test_a_container_of_another_state_folder_is_removed_started_and_stopped_all_the_same() -> None:
     container = container_of(definition(), Site("/elsewhere", "default"))
     assert steps_of(plan(definition(state="absent"), container)) == ["remove"]
-    assert steps_of(plan(definition(state="stopped"), container, only_state=True)) == ["stop"]
+    assert steps_of(plan(definition(state="stopped"), container, operation="state")) == ["stop"]
 
 
 def test_host_state_that_is_not_mounted_any_more_is_a_replace() -> None:
@@ -394,7 +397,8 @@ def test_a_missing_base_image_says_who_builds_it() -> None:
 
 
 def test_a_base_image_that_is_coming_may_be_missing() -> None:
-    found = plan(definition(), None, existing=images(image("other:1")), coming=frozenset({"berth-base:latest"}))
+    coming = frozenset({"berth-base:latest"})
+    found = plan(definition(), None, existing=images(image("other:1")), coming=coming)
     assert (steps_of(found), found.error) == (["create", "start"], None)
 
 
@@ -402,7 +406,8 @@ def test_any_other_missing_image_is_pulled_first() -> None:
     found = plan(definition(image="registry.example/tool"), None)
     assert steps_of(found) == ["pull registry.example/tool:latest", "create", "start"]
     replaced = plan(definition(image="registry.example/tool"), container_of(definition()))
-    assert steps_of(replaced) == ["pull registry.example/tool:latest", "replace"]
+    image_reference = "registry.example/tool:latest"
+    assert steps_of(replaced) == [f"pull {image_reference}", f"replace from {image_reference}"]
 
 
 @pytest.mark.parametrize("contract", [None, "0", "2", ""])
@@ -422,18 +427,18 @@ def shown(volumes: Any = None, contract: str | None = "1") -> dict[str, Any]:
 @pytest.mark.parametrize("volumes", [None, {}, {"/data": {}}, {"/data": {}, HOST_STATE: {}}])
 def test_an_image_fits_where_something_is_mounted_on_each_of_its_volumes(volumes: Any) -> None:
     wanted = definition(mounts=[{"source": "/srv/data", "target": "/data"}])
-    assert image_misfit(shown(volumes), wanted, SITE) is None
+    assert image_misfit(shown(volumes), wanted.image, wanted, SITE) is None
 
 
 def test_an_image_whose_volumes_would_be_lost_is_refused_and_they_are_named() -> None:
     wanted = definition(mounts=[{"source": "/srv/data", "target": "/data"}])
-    misfit = image_misfit(shown({"/b": {}, "/data": {}, "/a": {}}), wanted, SITE)
-    assert misfit is not None and "berth-base:latest" in misfit and "(/a, /b)" in misfit
+    misfit = image_misfit(shown({"/b": {}, "/data": {}, "/a": {}}), "berth/web:1", wanted, SITE)
+    assert misfit is not None and "berth/web:1" in misfit and "(/a, /b)" in misfit
 
 
 @pytest.mark.parametrize("found", [{}, {"Config": None}, shown(contract=None), shown(contract="2")])
 def test_an_image_that_is_not_made_for_berth_is_refused(found: dict[str, Any]) -> None:
-    assert image_misfit(found, definition(), SITE) == contract_missing("berth-base:latest")
+    assert image_misfit(found, "tool:1", definition(), SITE) == contract_missing("tool:1")
 
 
 def test_an_unchanged_container_needs_no_image() -> None:
@@ -447,9 +452,11 @@ def test_a_newer_image_of_the_same_reference_is_a_warning_and_no_more() -> None:
     assert len(found.warnings) == 1 and found.warnings[0].startswith("base outdated: berth-base:latest")
 
 
-def test_a_replaced_container_is_of_the_newer_image_anyway() -> None:
+def test_a_replaced_container_goes_on_with_the_image_that_it_began_with_and_is_still_told_of_the_newer() -> None:
     existing = images(image(image_id="sha256:new"))
-    assert plan(definition(timezone="UTC"), container_of(definition()), existing=existing).warnings == ()
+    found = plan(definition(timezone="UTC"), container_of(definition()), existing=existing)
+    assert steps_of(found) == ["replace"] and not found.steps[0].is_fresh
+    assert len(found.warnings) == 1 and found.warnings[0].startswith("base outdated: berth-base:latest")
 
 
 # What is not ours
@@ -476,12 +483,12 @@ def test_a_foreign_container_under_our_name_is_an_error_and_nothing_is_done(stat
 )
 def test_only_the_state_is_seen_to_where_only_that_is_asked_for(state: str, status: str, steps: list[str]) -> None:
     wanted = definition(state=state, env={"A": "b"}, restart="no", image="elsewhere:1")
-    found = plan(wanted, container_of(definition(), status=status), only_state=True)
+    found = plan(wanted, container_of(definition(), status=status), operation="state")
     assert (steps_of(found), found.error) == (steps, None)
 
 
 def test_a_container_that_was_never_made_cannot_be_started() -> None:
-    found = plan(definition(), None, only_state=True)
+    found = plan(definition(), None, operation="state")
     assert found.error is not None and "berth-web" in found.error and "berth.projects.provision" in found.error
 
 
@@ -493,12 +500,12 @@ def test_a_container_that_was_never_made_cannot_be_started() -> None:
     ],
 )
 def test_a_container_that_was_never_made_is_stopped_already(state: str) -> None:
-    found = plan(definition(state=state), None, only_state=True)
+    found = plan(definition(state=state), None, operation="state")
     assert (found.error, found.steps, found.reasons, found.action) == (None, (), (), "none")
 
 
 def test_nothing_is_removed_where_only_the_state_is_asked_for() -> None:
-    assert plan(definition(state="absent"), container_of(definition()), only_state=True).steps == ()
+    assert plan(definition(state="absent"), container_of(definition()), operation="state").steps == ()
 
 
 # Agents at work
@@ -569,14 +576,14 @@ def test_an_image_that_cannot_be_used_is_told_once_the_agent_is_idle() -> None:
 
 
 def test_prune_removes_and_says_why() -> None:
-    found = plan_prune("old", View(container=container_of(definition())), Policy())
+    found = plan_undeclared("old", View(container=container_of(definition())), Policy())
     assert (steps_of(found), found.reasons[0].before, found.reasons[0].after) == (["remove"], "running", "not declared")
 
 
 def test_prune_waits_for_an_agent_too() -> None:
     view = View(container=container_of(definition()), agents=BUSY)
-    assert plan_prune("old", view, Policy()).steps == ()
-    assert steps_of(plan_prune("old", view, Policy(force=True))) == ["remove"]
+    assert plan_undeclared("old", view, Policy()).steps == ()
+    assert steps_of(plan_undeclared("old", view, Policy(force=True))) == ["remove"]
 
 
 # What the host can give
@@ -652,18 +659,20 @@ def test_the_strongest_step_names_the_plan(verbs: list[str], action: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("verbs", "makes"),
+    ("verbs", "making"),
     [
-        ([], False),
-        (["create"], True),
-        (["pull", "create", "start"], True),
-        (["set-aside", "rename", "replace"], True),
-        (["set-aside", "rename", "update", "start"], False),
-        (["remove"], False),
+        ([], None),
+        (["create"], "create"),
+        (["pull", "create", "start"], "create"),
+        (["erase", "create", "start"], "create"),
+        (["set-aside", "rename", "replace"], "replace"),
+        (["set-aside", "rename", "update", "start"], None),
+        (["remove"], None),
     ],
 )
-def test_a_plan_makes_a_container_where_a_step_does(verbs: list[str], makes: bool) -> None:
-    assert Plan("web", tuple(Step(verb) for verb in verbs)).makes_container is makes
+def test_a_plan_makes_a_container_where_a_step_does(verbs: list[str], making: str | None) -> None:
+    step = Plan("web", tuple(Step(verb) for verb in verbs)).making
+    assert (step.verb if step else None) == making
 
 
 def test_a_step_of_no_known_verb_means_nothing() -> None:
@@ -675,6 +684,11 @@ def test_a_step_of_no_known_verb_means_nothing() -> None:
     ("verb", "cuts", "is_measured"),
     [
         ("pull", False, False),
+        ("build", False, False),
+        ("clean", False, False),
+        ("tag", False, False),
+        ("forget", False, False),
+        ("erase", True, False),
         ("set-aside", False, False),
         ("rename", False, False),
         ("update", False, True),

@@ -230,6 +230,11 @@ def test_a_container_that_went_away_between_list_and_inspect_is_made_anew(state_
     assert actions(look(engine, state_dir, {"name": "web"})) == {"web": "create"}
 
 
+def previous_of(view: View) -> str | None:
+    """The id of the container that the project's own replaces."""
+    return view.previous["Id"] if view.previous else None
+
+
 def interrupted(state_dir: str, status: str, ready: bool = True, pending_id: str | None = None) -> FakeEngine:
     """A recorded container that waits aside, and a newer one of the definition under the project's name."""
     old = made(state_dir, definition(), name=aside_name("web", OLD_ID), container_id=OLD_ID, status="exited")
@@ -242,13 +247,20 @@ def interrupted(state_dir: str, status: str, ready: bool = True, pending_id: str
 def test_a_newer_container_that_became_ready_is_kept(state_dir: str, status: str, steps: list[str]) -> None:
     found = look(interrupted(state_dir, status), state_dir, {"name": "web", "env": {"A": "b"}})
     view = found.views["web"]
-    assert (view.container_id, view.is_ready, view.previous_id, view.unproven) == (CONTAINER_ID, True, OLD_ID, None)
+    assert (view.container_id, view.is_ready, previous_of(view), view.unproven) == (CONTAINER_ID, True, OLD_ID, None)
     assert [str(step) for step in found.plans[0].steps] == steps
 
 
 @pytest.mark.parametrize(
     ("status", "ready"),
-    [("created", True), ("exited", True), ("restarting", True), ("running", False), ("paused", False)],
+    [
+        ("created", True),
+        ("exited", True),
+        ("exited", False),
+        ("restarting", True),
+        ("running", False),
+        ("paused", False),
+    ],
 )
 @pytest.mark.parametrize("pending_id", [None, "e" * 64])
 def test_a_newer_container_that_an_interrupted_run_left_makes_way_for_the_one_before(
@@ -257,11 +269,14 @@ def test_a_newer_container_that_an_interrupted_run_left_makes_way_for_the_one_be
     engine = interrupted(state_dir, status, ready, pending_id)
     found = look(engine, state_dir, {"name": "web"})
     view = found.views["web"]
-    assert (view.container_id, view.status, view.previous_id) == (OLD_ID, "absent", None)
-    assert view.unproven is not None and view.unproven["Id"] == CONTAINER_ID
-    assert [str(step) for step in found.plans[0].steps] == ["set-aside berth-web", "rename berth-web", "start"]
+    assert (view.container_id, view.status, view.previous) == (OLD_ID, "absent", None)
+    assert view.unproven is not None and view.unproven.container["Id"] == CONTAINER_ID
+    was_ready = ready and status != "created"
+    clearing = "set-aside berth-web" if was_ready else "clean berth-web"
+    assert view.unproven.is_blank is not was_ready
+    assert [str(step) for step in found.plans[0].steps] == [clearing, "rename berth-web", "start"]
     replaced = look(engine, state_dir, {"name": "web", "env": {"A": "b"}})
-    assert [str(step) for step in replaced.plans[0].steps] == ["set-aside berth-web", "rename berth-web", "replace"]
+    assert [str(step) for step in replaced.plans[0].steps] == [clearing, "rename berth-web", "replace"]
 
 
 @pytest.mark.parametrize(
@@ -280,7 +295,7 @@ def test_a_pending_container_is_the_projects(
     engine = interrupted(state_dir, status, ready, CONTAINER_ID)
     found = look(engine, state_dir, {"name": "web", "env": {"A": "b"}})
     view = found.views["web"]
-    assert (view.container_id, view.is_ready, view.previous_id, view.unproven) == (
+    assert (view.container_id, view.is_ready, previous_of(view), view.unproven) == (
         CONTAINER_ID,
         is_ready,
         OLD_ID,
@@ -294,7 +309,7 @@ def test_where_the_one_before_is_gone_a_newer_container_is_the_projects(state_di
     Records(state_dir).write("web", Record(OLD_ID, 1000, 1000))
     found = look(FakeEngine(new), state_dir, {"name": "web"})
     view = found.views["web"]
-    assert (view.container_id, view.previous_id, view.unproven) == (CONTAINER_ID, None, None)
+    assert (view.container_id, view.previous, view.unproven) == (CONTAINER_ID, None, None)
     assert actions(found) == {"web": "start"}
 
 
@@ -331,7 +346,7 @@ def test_a_removed_container_is_taken_up_again_where_its_project_is_declared_aga
     found = look(FakeEngine(old), state_dir, {"name": "web"})
     assert [str(step) for step in found.plans[0].steps] == ["rename berth-web", "update restart", "start"]
     gone = look(FakeEngine(old), state_dir, {"name": "web", "state": "absent"})
-    assert (actions(gone), gone.views["web"].status) == ({"web": "none"}, "absent")
+    assert (actions(gone), gone.views["web"].status) == ({"web": "remove"}, "absent")
 
 
 def test_a_project_whose_volume_is_another_scopes_fails_alone(state_dir: str) -> None:
@@ -405,10 +420,12 @@ def test_missing_folders_stop_the_host_and_are_all_named(state_dir: str) -> None
     )
 
 
-def test_folders_are_not_looked_at_where_only_the_state_is_asked_for(state_dir: str) -> None:
+def test_folders_are_not_looked_at_where_nothing_is_mounted(state_dir: str) -> None:
     missing = {"name": "web", "workspaces": [{"path": "/nowhere/a"}]}
-    assert checked(state_dir, missing, only_state=True) is None
-    assert checked(state_dir, missing, only_state=False) is not None
+    assert checked(state_dir, missing, operation="state") is None
+    assert checked(state_dir, missing, operation="destroy") is None
+    for operation in ("provision", "upgrade", "restore", "reset"):
+        assert checked(state_dir, missing, operation=operation) is not None
 
 
 def test_a_module_run_looks_at_the_folders_before_the_engine(state_dir: str, monkeypatch: pytest.MonkeyPatch) -> None:

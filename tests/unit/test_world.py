@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.berth.projects.plugins.module_utils.lineage import Snapshots
 from ansible_collections.berth.projects.plugins.module_utils.names import (
     agent_volume,
     aside_name,
@@ -17,7 +18,7 @@ from ansible_collections.berth.projects.plugins.module_utils.names import (
     is_aside_name,
     ownership_labels,
 )
-from ansible_collections.berth.projects.plugins.module_utils.orphans import find_orphans
+from ansible_collections.berth.projects.plugins.module_utils.orphans import Found, Orphan, find_orphans
 from ansible_collections.berth.projects.plugins.module_utils.world import (
     Images,
     Listing,
@@ -129,6 +130,11 @@ def test_no_id_finds_nothing() -> None:
     assert Listing([listed("x", ours("x"))], "default").with_id(None) is None
 
 
+def orphans_among(*containers: dict[str, Any], declared: tuple[str, ...] = ()) -> tuple[Orphan, ...]:
+    """The orphans of an engine that has these containers and nothing else."""
+    return find_orphans(Found(Listing(containers, "default"), Snapshots([], "default"), [], {}), declared)
+
+
 @pytest.mark.parametrize(
     ("entry", "kind"),
     [
@@ -144,22 +150,23 @@ def test_no_id_finds_nothing() -> None:
     ],
 )
 def test_an_orphan_is_what_carries_our_labels_and_is_not_declared(entry: dict[str, Any], kind: str | None) -> None:
-    found = find_orphans(Listing([entry], "default"), "default", {"web"})
+    found = orphans_among(entry, declared=("web",))
     assert [orphan.kind for orphan in found] == ([kind] if kind else [])
     assert all(orphan.is_prunable == (orphan.kind == "undeclared") for orphan in found)
 
 
 def test_orphans_come_by_name_and_as_plain_data() -> None:
-    entries = [listed("berth-b", ours("b"), "b" * 64), listed("berth-a", ours("a"), "a" * 64)]
-    found = find_orphans(Listing(entries, "default"), "default", ())
+    found = orphans_among(listed("berth-b", ours("b"), "b" * 64), listed("berth-a", ours("a"), "a" * 64))
     assert [orphan.name for orphan in found] == ["berth-a", "berth-b"]
     assert found[0].as_dict() == {
+        "type": "container",
         "kind": "undeclared",
         "name": "berth-a",
         "project": "a",
         "status": "running",
-        "container_id": "a" * 64,
+        "id": "a" * 64,
         "created": 1700000000,
+        "size": None,
     }
 
 

@@ -1,0 +1,99 @@
+# Copyright (c) 2026, The Berth maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Erases all that a project has on an engine: the one place where data are meant to be lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
+from ansible_collections.berth.projects.plugins.module_utils.engine_images import ImageStore
+from ansible_collections.berth.projects.plugins.module_utils.engine_volumes import VolumeStore
+from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
+from ansible_collections.berth.projects.plugins.module_utils.lineage import Lineage, Snapshots
+from ansible_collections.berth.projects.plugins.module_utils.names import MANAGED
+from ansible_collections.berth.projects.plugins.module_utils.world import Listed, Listing, View
+
+
+@dataclass(frozen=True)
+class Loss:
+    """One thing that goes. ``size`` in bytes, None where the engine does not tell it; ``kept`` says how it stays."""
+
+    kind: str
+    name: str
+    size: int | None
+    kept: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def losses_of(
+    engine: Engine, view: View, snapshots: Snapshots, sizes: Mapping[str, int | None], with_data: bool
+) -> list[Loss]:
+    """What goes with a project's container, or with all its data.
+
+    Args:
+        engine: Asked for the sizes of the containers.
+        view: What there is of it.
+        snapshots: All of the engine.
+        sizes: Those of the engine's volumes, by name, in bytes.
+        with_data: Whether snapshots and volumes go, too.
+    """
+    kept = None if with_data else "kept as a snapshot"
+    containers = [one["Id"] for one in (view.container, view.unproven and view.unproven.container) if one]
+    if with_data:
+        containers += [one["Id"] for one in view.asides if one["Id"] not in containers]
+    found = (engine.container(container_id, size=True) for container_id in containers)
+    losses = [Loss("container", str(one["Name"]).lstrip("/"), one.get("SizeRw") or 0, kept) for one in found if one]
+    if with_data:
+        lineage = view.lineage
+        losses += [Loss("snapshot", one.reference, snapshots.own_size(one, lineage)) for one in lineage.snapshots]
+        losses += [Loss("volume", name, sizes.get(name)) for name in view.volumes]
+    return losses
+
+
+def erase(engine: Engine, project: str, scope: str) -> None:
+    """Remove a project's containers, snapshots and volumes.
+
+    What is there is listed anew: a run that was killed half-way has left less than its plan knew of.
+
+    Raises:
+        BerthError: The engine could not, or another container uses a volume; it says how far it came.
+    """
+    volumes = engine.volumes(f"{MANAGED}=true")
+    listing = Listing(engine.containers(), scope, volumes)
+    own = [entry for entry in listing.labelled() if entry.project == project and (entry.has_its_name or entry.is_aside)]
+    _demand_unshared(listing, own, listing.volumes(project))
+    for entry in own:
+        engine.remove(entry.id)
+    remove_lineage(ImageStore(engine), Snapshots(engine.images(), scope).of(project))
+    for name in listing.volumes(project):
+        VolumeStore(engine).remove(name)
+
+
+def remove_lineage(images: ImageStore, lineage: Lineage) -> None:
+    """Remove all snapshots of a project and what is left of interrupted ones."""
+    names = [tag for snapshot in lineage.snapshots for tag in sorted(snapshot.tags)]
+    for name in [*names, *lineage.parts]:
+        if not images.remove(name):
+            raise BerthError(
+                f"The image {name} is used by a container that is not the project's own ('docker ps -a' shows which). "
+                "Remove that container, then run again."
+            )
+
+
+def _demand_unshared(listing: Listing, own: Iterable[Listed], volumes: Iterable[str]) -> None:
+    """Refuse before anything is removed, where a volume cannot be."""
+    ids = {entry.id for entry in own}
+    for entry in listing.all:
+        shared = sorted(set(volumes) & set(entry.volumes)) if entry.id not in ids else []
+        if shared:
+            raise BerthError(
+                f"The container {entry.name} uses the volume {shared[0]}. Nothing was removed. "
+                "Remove that container first, then run again."
+            )

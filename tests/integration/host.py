@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.connection import DEFAULT_DOCKER_HOST
-from ansible_collections.berth.projects.plugins.module_utils.options import container_args
+from ansible_collections.berth.projects.plugins.module_utils.info import look
+from ansible_collections.berth.projects.plugins.module_utils.options import container_args, info_args, snapshot_args
 from ansible_collections.berth.projects.plugins.module_utils.reconcile import reconcile
+from ansible_collections.berth.projects.plugins.module_utils.snapshot_work import work_on_snapshots
 from ansible_collections.berth.projects.plugins.plugin_utils.host_input import host_input, refuse
 
 
@@ -62,7 +64,7 @@ class TestHost:
         return Result(reconcile(self.params(*projects, prune=prune, **options), check))
 
     def params(self, *projects: Mapping[str, Any], **options: Any) -> dict[str, Any]:
-        """What the control node hands to module ``container``, for these projects and with these options."""
+        """What the control node hands to the modules that work on projects, for these projects and options."""
         variables = {
             "berth_projects": list(projects),
             "berth_image": self.image,
@@ -70,7 +72,8 @@ class TestHost:
         }
         checked = host_input("testhost", variables)
         refuse(checked.problems)
-        params = {name: spec.get("default") for name, spec in container_args().items()}
+        args = {**info_args(), **snapshot_args(), **container_args()}
+        params = {name: spec.get("default") for name, spec in args.items()}
         params.update(
             docker_host=DEFAULT_DOCKER_HOST,
             scope=self.scope,
@@ -80,6 +83,21 @@ class TestHost:
             payload=json.dumps({"projects": checked.definitions, "declared": checked.names}),
         )
         return {**params, **options}
+
+    def snapshot(
+        self, *projects: Mapping[str, Any], operation: str = "take", check: bool = False, **options: Any
+    ) -> Result:
+        """What module ``snapshot`` does with these projects."""
+        return Result(work_on_snapshots(self.params(*projects, operation=operation, **options), check))
+
+    def look(self, *projects: Mapping[str, Any]) -> Result:
+        """What module ``info`` tells of these projects."""
+        return Result(look(self.params(*projects)))
+
+    def snapshots(self, name: str) -> list[str]:
+        """The names of a project's snapshots on the engine, ``latest`` among them."""
+        listed = self.api.images(name=f"berth/{name}")
+        return sorted(tag.partition(":")[2] for image in listed for tag in image["RepoTags"] or [])
 
     def container(self, name: str) -> dict[str, Any]:
         """A project's container as the engine shows it."""

@@ -6,24 +6,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.aspects_mounted import actual_ports
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
+from ansible_collections.berth.projects.plugins.module_utils.engine_volumes import VolumeStore
+from ansible_collections.berth.projects.plugins.module_utils.lineage import Snapshots
 from ansible_collections.berth.projects.plugins.module_utils.observe import folder_problems
+from ansible_collections.berth.projects.plugins.module_utils.orphans import Orphan
 from ansible_collections.berth.projects.plugins.module_utils.records import Records
 from ansible_collections.berth.projects.plugins.module_utils.request import request_from
 from ansible_collections.berth.projects.plugins.module_utils.result import only_planned, result_of
+from ansible_collections.berth.projects.plugins.module_utils.snapshot_work import describe
 from ansible_collections.berth.projects.plugins.module_utils.survey import survey
+from ansible_collections.berth.projects.plugins.module_utils.times import age
 from ansible_collections.berth.projects.plugins.module_utils.world import View
 
 
 def look(params: Mapping[str, Any]) -> dict[str, Any]:
     """The result of module ``info``."""
     request = request_from(params)
-    found = survey(Engine.connect(params), request, Records(request.site.state_dir))
+    engine = Engine.connect(params)
+    found = survey(engine, request, Records(request.site.state_dir))
     now = datetime.now(timezone.utc)
     projects = []
     for plan in found.plans:
@@ -31,8 +38,34 @@ def look(params: Mapping[str, Any]) -> dict[str, Any]:
         problems = folder_problems(definition, request.site) if definition and definition.state != "absent" else []
         told = plan.failed("; ".join(problems)) if problems else plan
         entry = result_of(told, view, definition, only_planned(told, view))
-        projects.append({**entry, "changed": False, "status": view.status, **_details(view, now)})
-    return {"changed": False, "projects": projects, "orphans": [orphan.as_dict() for orphan in found.orphans]}
+        kept = _snapshots(found.snapshots, view)
+        projects.append({**entry, "changed": False, "status": view.status, **_details(view, now), **kept})
+    orphans = measured(engine, found.orphans)
+    return {"changed": False, "projects": projects, "orphans": [orphan.as_dict() for orphan in orphans]}
+
+
+def _snapshots(snapshots: Snapshots, view: View) -> dict[str, Any]:
+    """A project's snapshots, and the bytes that they take on top of their base."""
+    return {
+        "snapshots": describe(snapshots, view.lineage, view.used_images),
+        "snapshots_size": snapshots.disk_use(view.lineage),
+    }
+
+
+def measured(engine: Engine, orphans: Iterable[Orphan]) -> list[Orphan]:
+    """The orphans with the sizes that the engine has to look for; it is asked only if there are such."""
+    found = list(orphans)
+    sizes = VolumeStore(engine).sizes() if any(one.type == "volume" for one in found) else {}
+    return [_measured(engine, one, sizes) for one in found]
+
+
+def _measured(engine: Engine, orphan: Orphan, sizes: Mapping[str, int | None]) -> Orphan:
+    if orphan.type == "volume":
+        return replace(orphan, size=sizes.get(orphan.name))
+    if orphan.type == "container":
+        container = engine.container(orphan.id, size=True) or {}
+        return replace(orphan, size=container.get("SizeRw") or 0)
+    return orphan
 
 
 def _details(view: View, now: datetime) -> dict[str, Any]:
@@ -46,19 +79,14 @@ def _details(view: View, now: datetime) -> dict[str, Any]:
         "health": health.get("Status"),
         "health_log": log[-1].get("Output", "").strip() if failing else None,
         "created": container["Created"],
-        "age": age(container["Created"], now),
+        "age": age(_time(container["Created"]), now),
         "ports": _ports(container),
     }
 
 
-def age(created: str, now: datetime) -> str:
-    """How long ago an engine's timestamp is, in its largest unit: ``5 s``, ``12 min``, ``3 h``, ``40 d``."""
-    made = datetime.strptime(created[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
-    seconds = max(int((now - made).total_seconds()), 0)
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= length:
-            return f"{seconds // length} {unit}"
-    return f"{seconds} s"
+def _time(created: str) -> datetime:
+    """An engine's timestamp, to the second."""
+    return datetime.strptime(created[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
 
 
 def _ports(container: Mapping[str, Any]) -> list[str]:

@@ -79,12 +79,12 @@ def _details(view: View, now: datetime) -> dict[str, Any]:
         "health": health.get("Status"),
         "health_log": log[-1].get("Output", "").strip() if failing else None,
         "created": container["Created"],
-        "age": age(_time(container["Created"]), now),
+        "age": age(time_of_engine(container["Created"]), now),
         "ports": _ports(container),
     }
 
 
-def _time(created: str) -> datetime:
+def time_of_engine(created: str) -> datetime:
     """An engine's timestamp, to the second."""
     return datetime.strptime(created[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from engine_names import Namespace, engine_client, remove_everything
 from host import Result, TestHost
+from snapshot_files import read_snapshot
 
 OTHER = "berth-test-other:1"
 FOLDER = "{folder}"
@@ -89,6 +90,10 @@ ROWS = (
     Row("absent", {}, {"state": "absent"}, "remove", "state"),
 )
 
+REMADE = tuple(row for row in ROWS if row.action in ("replace", "remove"))
+REBASED = ("image",)
+"""Rows whose new container is of another image, so what was installed in the old one is in its snapshot only."""
+
 
 @dataclass(frozen=True)
 class Runs:
@@ -115,6 +120,8 @@ def runs(tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
         after = [definition(row, row.after, root) for row in ROWS]
         created = host.provision(*before)
         ids = {row.id: created.projects[project(row)]["container_id"] for row in ROWS}
+        for row in REMADE:
+            host.run(project(row), "sh", "-c", f"echo {row.id} > /installed", user="root")
         yield Runs(
             host, created, host.provision(*after, check=True), host.provision(*after), host.provision(*after), ids
         )
@@ -177,13 +184,18 @@ def test_only_a_replace_makes_a_new_container(runs: Runs, row: Row) -> None:
         assert (now != runs.ids_before[row.id]) == (row.action == "replace")
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.action in ("replace", "remove")], ids=lambda row: row.id)
-def test_what_was_replaced_or_removed_is_kept_aside_and_stopped(runs: Runs, row: Row) -> None:
-    old = runs.ids_before[row.id]
-    shown = runs.host.api.inspect_container(old)
-    assert shown["Name"] == f"/berth-{project(row)}.old.{old[:12]}"
-    assert not shown["State"]["Running"]
-    assert shown["HostConfig"]["RestartPolicy"]["Name"] == "no"
+@pytest.mark.parametrize("row", REMADE, ids=lambda row: row.id)
+def test_what_was_installed_is_in_a_snapshot_and_nothing_else_is_left(runs: Runs, row: Row) -> None:
+    assert read_snapshot(runs.host.api, f"berth/{project(row)}:latest", "/installed").strip() == row.id
+    left = [] if row.action == "remove" else [f"berth-{project(row)}"]
+    assert [name for name in runs.host.names(project(row)) if name in left or ".old." in name] == left
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in REMADE if row.action == "replace" and row.id not in REBASED], ids=lambda row: row.id
+)
+def test_what_was_installed_is_in_the_new_container(runs: Runs, row: Row) -> None:
+    assert runs.host.run(project(row), "cat", "/installed").strip() == row.id
 
 
 def test_the_containers_are_as_declared(runs: Runs) -> None:

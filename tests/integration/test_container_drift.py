@@ -16,6 +16,7 @@ from ansible_collections.berth.projects.plugins.module_utils.aspects import crea
 from ansible_collections.berth.projects.plugins.module_utils.definition import User, definition_from
 from engine_names import Namespace
 from host import TestHost
+from snapshot_files import read_snapshot
 
 Drift = Callable[[Any, str], None]
 
@@ -239,22 +240,39 @@ class TestWhatIsNotOurs:
 
 
 class TestPrune:
-    def test_removes_what_is_no_longer_declared_and_keeps_it_aside(self, host: TestHost, namespace: Namespace) -> None:
+    def test_removes_what_is_no_longer_declared_and_keeps_a_snapshot_of_it(
+        self, host: TestHost, namespace: Namespace
+    ) -> None:
         one, two = {"name": namespace.project("one")}, {"name": namespace.project("two")}
         host.provision(one, two)
+        host.run(two["name"], "sh", "-c", "echo here > /installed", user="root")
         planned = host.provision(one, prune=True, check=True)
         pruned = host.provision(one, prune=True)
         assert planned.actions == pruned.actions == {one["name"]: "none", two["name"]: "remove"}
-        (aside,) = [name for name in host.names(namespace.prefix) if ".old." in name]
-        assert aside.startswith(namespace.container("two"))
+        assert host.names(namespace.prefix) == [namespace.container("one")]
+        assert read_snapshot(host.api, f"berth/{two['name']}:latest", "/installed") == "here\n"
         assert not host.provision(one, prune=True).changed
+
+    def test_what_was_pruned_goes_on_from_its_snapshot_when_it_is_declared_again(
+        self, host: TestHost, namespace: Namespace
+    ) -> None:
+        project = {"name": namespace.project()}
+        host.provision(project)
+        host.run(project["name"], "sh", "-c", "echo here > /installed", user="root")
+        host.provision(prune=True)
+        assert host.provision(project).only["action"] == "create"
+        assert host.run(project["name"], "cat", "/installed") == "here\n"
 
     def test_is_off_by_default(self, host: TestHost, namespace: Namespace) -> None:
         one, two = {"name": namespace.project("one")}, {"name": namespace.project("two")}
         host.provision(one, two)
         result = host.provision(one)
         assert result.actions == {one["name"]: "none"}
-        assert [orphan["kind"] for orphan in result.raw["orphans"]] == ["undeclared"]
+        assert {(orphan["type"], orphan["kind"]) for orphan in result.raw["orphans"]} == {
+            ("container", "undeclared"),
+            ("volume", "undeclared"),
+            ("state", "undeclared"),
+        }
 
 
 def test_a_lost_record_changes_nothing(host: TestHost, namespace: Namespace, folder: Path) -> None:

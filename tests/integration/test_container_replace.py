@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
 from engine_names import Namespace
 from host import TestHost
+from snapshot_files import read_snapshot
 
 BROKEN = "berth-test-broken:1"
 
@@ -51,6 +52,12 @@ def assert_the_old_one_runs(host: TestHost, project: dict[str, Any], old: str) -
     shown = host.container(project["name"])
     assert (shown["Id"], shown["State"]["Running"]) == (old, True)
     assert shown["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped"
+    assert host.api.images(name=f"berth/{project['name']}") == []
+    assert_nothing_is_lost(host, project)
+
+
+def assert_nothing_is_lost(host: TestHost, project: dict[str, Any]) -> None:
+    """The project has one container, with all that was done in it."""
     assert host.names(project["name"]) == [f"berth-{project['name']}"]
     for path in ("/marker", "/home/agent/marker", "/workspace/src/marker"):
         assert host.run(project["name"], "cat", path).strip() == "here"
@@ -143,10 +150,11 @@ class TestARunThatWasCutOff:
     """The states that a killed run leaves, made by hand; the next run converges and the old container is kept."""
 
     def test_after_the_old_one_was_set_aside(self, host: TestHost, project: dict[str, Any], api: Any) -> None:
-        old = set_aside(host, project)
+        set_aside(host, project)
         result = host.provision({**project, "env": {"A": "2"}}).only
         assert (result["action"], result["error"]) == ("replace", None)
-        self.assert_converged(host, project, old)
+        assert not host.provision({**project, "env": {"A": "2"}}).changed
+        assert_nothing_is_lost(host, project)
 
     def test_after_the_new_one_was_created(self, host: TestHost, project: dict[str, Any]) -> None:
         """It was never ready, so the run goes back to the old one and replaces that."""
@@ -187,10 +195,12 @@ class TestARunThatWasCutOff:
             assert (shown["Id"], shown["State"]["Running"]) == (old, True)
 
     def test_while_a_removed_one_was_set_aside(self, host: TestHost, project: dict[str, Any]) -> None:
-        old = set_aside(host, project)
-        for _run in range(2):
-            assert not host.provision({**project, "state": "absent"}).changed
-        assert host.api.inspect_container(old)["State"]["Status"] == "exited"
+        """Its layer is in no snapshot yet, so it is no leftover: the removal is finished, snapshot and all."""
+        set_aside(host, project)
+        assert host.provision({**project, "state": "absent"}).only["action"] == "remove"
+        assert not host.provision({**project, "state": "absent"}).changed
+        assert host.names(project["name"]) == []
+        assert read_snapshot(host.api, f"berth/{project['name']}:latest", "/marker") == "here\n"
 
     @staticmethod
     def half_replaced(host: TestHost, project: dict[str, Any]) -> tuple[str, str]:
@@ -202,12 +212,6 @@ class TestARunThatWasCutOff:
         host.provision({**project, "env": {"A": "2"}, "state": "stopped"})
         record.write_text(before)
         return old, str(host.container(project["name"])["Id"])
-
-    @staticmethod
-    def assert_converged(host: TestHost, project: dict[str, Any], old: str) -> None:
-        assert not host.provision({**project, "env": {"A": "2"}}).changed
-        assert host.run(project["name"], "cat", "/home/agent/marker").strip() == "here"
-        assert host.names(project["name"]) == [f"berth-{project['name']}", f"berth-{project['name']}.old.{old[:12]}"]
 
 
 def set_aside(host: TestHost, project: dict[str, Any]) -> str:
@@ -231,21 +235,43 @@ class TestAContainerThatDoesNotComeUp:
 
 
 class TestAProjectThatIsDeclaredAgain:
-    def test_goes_on_with_the_container_it_had(self, host: TestHost, project: dict[str, Any]) -> None:
-        old = host.container(project["name"])["Id"]
+    def test_goes_on_from_its_snapshot(self, host: TestHost, project: dict[str, Any]) -> None:
         host.provision({**project, "state": "absent"})
+        assert host.names(project["name"]) == []
         result = host.provision(project).only
-        assert (result["action"], result["container_id"]) == ("start", old)
-        assert_the_old_one_runs(host, project, old)
+        assert (result["action"], result["error"]) == ("create", None)
+        assert_nothing_is_lost(host, project)
+        assert not host.provision(project).changed
 
-    def test_is_made_anew_when_its_container_was_removed_for_good(
+    def test_has_its_home_and_workspaces_also_where_its_snapshots_are_gone(
         self, host: TestHost, project: dict[str, Any]
     ) -> None:
-        old = host.container(project["name"])["Id"]
         host.provision({**project, "state": "absent"})
-        host.api.remove_container(old)
+        for image in host.api.images(name=f"berth/{project['name']}"):
+            for tag in image["RepoTags"]:
+                host.api.remove_image(tag)
         assert host.provision(project).only["action"] == "create"
-        assert host.run(project["name"], "cat", "/home/agent/marker").strip() == "here"
+        for path in ("/home/agent/marker", "/workspace/src/marker"):
+            assert host.run(project["name"], "cat", path).strip() == "here"
+
+
+class TestAReplaceWithoutASnapshot:
+    """As declared by ``snapshot: {on_replace: false}``."""
+
+    def test_keeps_the_old_container_aside(self, host: TestHost, project: dict[str, Any]) -> None:
+        old = host.container(project["name"])["Id"]
+        wanted = {**project, "env": {"A": "2"}, "snapshot": {"on_replace": False}}
+        result = host.provision(wanted).only
+        assert (result["action"], result["error"]) == ("replace", None)
+        assert host.names(project["name"]) == [
+            f"berth-{project['name']}",
+            f"berth-{project['name']}.old.{old[:12]}",
+        ]
+        assert host.api.get_archive(old, "/marker")[1]["size"] == len("here\n")
+        assert host.api.inspect_container(old)["State"]["Status"] == "exited"
+        assert host.api.inspect_container(old)["HostConfig"]["RestartPolicy"]["Name"] == "no"
+        assert host.api.images(name=f"berth/{project['name']}") == []
+        assert not host.provision(wanted).changed
 
 
 class TestAnAgentAtWork:

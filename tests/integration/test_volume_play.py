@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from engine_names import Namespace
+from host import TestHost
 from volume_host import VolumeHost
 
 from playbooks import run_playbook
@@ -64,3 +65,21 @@ def test_an_archive_must_be_named(namespace: Namespace, engine: None, tmp_path: 
     play.write_text(f"- hosts: all\n  tasks: [berth.projects.volume: {{project: web, action: {action}}}]\n")
     run = run_playbook(play, tmp_path)
     assert "all of the following are missing: archive" in run.messages
+
+
+def test_a_project_goes_on_where_it_was(host: TestHost, namespace: Namespace, tmp_path: Path) -> None:
+    """Its container is made by Berth, before and after its volumes come from an archive."""
+    project, scope = namespace.project(), {"scope": host.scope}
+    volumes = VolumeHost(host.api, namespace, host.state_dir)
+    archive = tmp_path / "backup.tar"
+    host.provision({"name": project})
+    host.run(project, "sh", "-c", "echo mine > ~/notes; echo login > ~/.claude/login")
+    backup = volumes.run("backup", archive, **scope)
+    assert [volume["in_use_by"] for volume in backup["volumes"]] == [[namespace.container()]] * 2
+    host.api.remove_container(namespace.container(), force=True)
+    volumes.run("remove", **scope)
+    volumes.run("restore", archive, **scope)
+    assert host.provision({"name": project}).only["error"] is None
+    assert host.run(project, "sh", "-c", "cat ~/notes ~/.claude/login") == "mine\nlogin\n"
+    host.run(project, "sh", "-c", "echo more >> ~/notes")
+    assert not host.provision({"name": project}).changed

@@ -15,10 +15,7 @@ from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError, EngineError
-from ansible_collections.berth.projects.plugins.module_utils.names import container_name
-
-HELPER = "berth.volume-helper"
-"""The label of a helper container; its value is ``<scope>/<project>``."""
+from ansible_collections.berth.projects.plugins.module_utils.names import HELPER, container_name
 
 ROOT = "berth-volume"
 """Where a helper mounts its volume, and so the first part of each name in the volume's tar."""

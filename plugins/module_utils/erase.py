@@ -65,15 +65,16 @@ def erase(engine: Engine, project: str, scope: str) -> None:
     Raises:
         BerthError: The engine could not, or another container uses a volume; it says how far it came.
     """
-    volumes = engine.volumes(f"{MANAGED}=true")
-    listing = Listing(engine.containers(), scope, volumes)
+    store = VolumeStore(engine)
+    store.remove_helpers(project, scope, engine.containers())
+    listing = Listing(engine.containers(), scope, engine.volumes(f"{MANAGED}=true"))
     own = [entry for entry in listing.labelled() if entry.project == project and (entry.has_its_name or entry.is_aside)]
     _demand_unshared(listing, own, listing.volumes(project))
     for entry in own:
         engine.remove(entry.id)
     remove_lineage(ImageStore(engine), Snapshots(engine.images(), scope).of(project))
     for name in listing.volumes(project):
-        VolumeStore(engine).remove(name)
+        store.remove(name)
 
 
 def remove_lineage(images: ImageStore, lineage: Lineage) -> None:

@@ -36,6 +36,7 @@ SNAPSHOT_FLAT = "berth.snapshot.flat"
 SNAPSHOT_PART = "berth.snapshot.part"
 
 HELPER = "berth.volume-helper"
+"""The label of a container that only mounts a volume; its value is ``<scope>/<project>``."""
 
 _ASIDE = re.compile(r"^(?P<project>berth-[a-z0-9-]+)\.old\.[0-9a-f]{12}$")
 

@@ -13,8 +13,9 @@ from unittest.mock import Mock
 
 import pytest
 from ansible_collections.berth.projects.plugins.module_utils import engine_volumes as module
-from ansible_collections.berth.projects.plugins.module_utils.engine_volumes import HELPER, VolumeStore
+from ansible_collections.berth.projects.plugins.module_utils.engine_volumes import VolumeStore
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError, EngineError
+from ansible_collections.berth.projects.plugins.module_utils.names import HELPER
 
 BUSY = EngineError("measuring volumes: the engine said: a disk usage operation is already running", 500)
 DF = {"Volumes": [{"Name": "a", "UsageData": {"Size": 5}}, {"Name": "b", "UsageData": {"Size": -1}}, {"Name": "c"}]}

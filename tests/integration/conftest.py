@@ -13,7 +13,7 @@ from typing import Any, Callable
 
 import pytest
 from ansible_collections.berth.projects.plugins.module_utils.connection import DEFAULT_DOCKER_HOST
-from engine_names import Namespace, engine_client, remove_everything
+from engine_names import Namespace, engine_client
 from fault_proxy import FaultProxy
 from fault_scene import Scene
 from faulty_run import Runner
@@ -71,7 +71,8 @@ def scene(api: Any, tiny: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
     (folder / "work").mkdir()
     os.chown(folder / "work", 4321, 4321)
     proxy, runner = FaultProxy(DEFAULT_DOCKER_HOST[len("unix://") :]), Runner()
-    yield Scene(api, TestHost(api, folder / "state", namespace.scope, tiny), namespace, folder / "work", proxy, runner)
+    made = Scene(api, TestHost(api, folder / "state", namespace.scope, tiny), namespace, folder / "work", proxy, runner)
+    yield made
     runner.close()
     proxy.close()
-    remove_everything(api, namespace)
+    made.close()

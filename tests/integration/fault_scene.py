@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import io
+import socket
 import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ from engine_names import Namespace, remove_everything
 from fault_proxy import FaultProxy
 from faulty_run import Job, Outcome, Runner
 from host import Result, TestHost
+from tiny_image import build_tiny_image
 
 PLACES = {"layer": "/marker", "home": "/home/agent/marker", "workspace": "/workspace/src/marker"}
 """Where the markers are: in the container's own layer, in the volume of the agent's home, and in a workspace."""
@@ -40,9 +42,13 @@ class Scene:
         self.proxy = proxy
         self.token = ""
         self.definition: dict[str, Any] = {}
+        self.image = f"berth-test-{namespace.prefix}:1"
+        self.restorable = ("", "")  # a snapshot's reference, and what its marker says
         self._runner = runner
         self._namespace = namespace
         self._folder = folder
+        self._edition = 1
+        self._listener = socket.create_server(("127.0.0.1", 0))
         self._projects = 0
         self._tokens = 0
 
@@ -51,25 +57,49 @@ class Scene:
         return str(self.definition["name"])
 
     @property
+    def taken_port(self) -> int:
+        """A port of the host that no container can have."""
+        return int(self._listener.getsockname()[1])
+
+    @property
     def container(self) -> str:
         return f"berth-{self.project}"
 
     def begin_anew(self) -> None:
-        """Remove what there is, and make a project that was never seen before."""
+        """Remove what there is, and make a project that was never seen before, with as many snapshots as are kept."""
         remove_everything(self.api, self._namespace)
+        self.next_base()
         self._projects += 1
         self.definition = {
             "name": self._namespace.project(f"p{self._projects}"),
             "workspaces": [{"path": str(self._folder), "name": "src"}],
+            "image": self.image,
             "snapshot": {"keep": KEEP, "squash_after": 100},
         }
-        self.change()
-        self.provision()
+        for _snapshot in range(KEEP + 1):
+            self.provision_changed()
+
+    def close(self) -> None:
+        remove_everything(self.api, self._namespace)
+        self._listener.close()
+        with suppress(docker.errors.NotFound):
+            self.api.remove_image(self.image)
+
+    def next_base(self) -> None:
+        """Let the project's image be another one under the same name."""
+        self._edition = 3 - self._edition
+        tiny = build_tiny_image(self.api, (f"LABEL berth.test.edition={self._edition}",))
+        self.api.tag(tiny, *self.image.split(":"))
 
     def change(self) -> None:
         """Declare another environment, which takes a replace."""
         self._tokens += 1
         self.definition = {**self.definition, "env": {"ROUND": str(self._tokens)}}
+
+    def provision_changed(self) -> Result:
+        """Replace the container, which leaves a snapshot."""
+        self.change()
+        return self.provision()
 
     def mark(self) -> None:
         """Write a marker that was never there before into the layer, the home and the workspace."""
@@ -100,7 +130,11 @@ class Scene:
 
     def runs_with(self, place: str) -> bool:
         """Whether the project's container has this case's marker there."""
-        return self._read(self.container, PLACES[place]) == self.token
+        return self.marker(place) == self.token
+
+    def marker(self, place: str) -> str | None:
+        """What the marker in the project's container says."""
+        return self._read(self.container, PLACES[place])
 
     def still_has(self, place: str) -> bool:
         """Whether this case's marker can be had at all: from a container that runs or not, a snapshot, a volume."""
@@ -116,11 +150,11 @@ class Scene:
         volumes = self.api.volumes(filters={"name": name})["Volumes"] or []
         known = (home_volume(self.project), agent_volume(self.project))
         others = [one["Name"] for one in volumes if one["Name"] not in known]
-        snapshots = [tag for tag in self._snapshots() if not tag.endswith(":latest")]
+        surplus = self._surplus()
         return [
             *(f"container {one}" for one in containers),
             *(f"volume {one}" for one in others),
-            *([f"{len(snapshots)} snapshots where {KEEP} are kept"] if len(snapshots) > KEEP else []),
+            *(f"snapshot {one} beyond the {KEEP} that are kept" for one in surplus),
             *(f"nameless image {one}" for one in self._nameless_images()),
         ]
 
@@ -135,9 +169,17 @@ class Scene:
         found = (entry for way in ways for entry in self.api.containers(all=True, filters=way))
         return sorted({entry["Names"][0].lstrip("/") for entry in found})
 
-    def _snapshots(self) -> list[str]:
+    def snapshots(self) -> dict[str, str]:
+        """The ids of the project's snapshots by their references, newest first, without ``:latest``."""
         listed = self.api.images(filters={"reference": f"berth/{self.project}"})
-        return sorted({tag for image in listed for tag in image["RepoTags"] or []})
+        ids = {tag: image["Id"] for image in listed for tag in image["RepoTags"] or []}
+        return {tag: ids[tag] for tag in sorted(ids, reverse=True) if not tag.endswith(":latest")}
+
+    def _surplus(self) -> list[str]:
+        """The snapshots beyond those that are to be kept; what the container is made from, and the latest, stay."""
+        stay = {self.api.inspect_container(self.container)["Image"]} if self.is_up() else set()
+        stay |= {image["Id"] for image in self.api.images(filters={"reference": f"berth/{self.project}:latest"})}
+        return [tag for tag, image in [*self.snapshots().items()][KEEP:] if image not in stay]
 
     def _nameless_images(self) -> list[str]:
         listed = self.api.images(filters={"dangling": True})
@@ -148,7 +190,7 @@ class Scene:
         return any(self.project in mark.split("/") for mark in marks)
 
     def _is_in_snapshot(self) -> bool:
-        return any(self._peek(tag, PLACES["layer"]) == self.token for tag in self._snapshots())
+        return any(self._peek(tag, PLACES["layer"]) == self.token for tag in self.snapshots())
 
     def _is_in_volume(self) -> bool:
         bind = f"{home_volume(self.project)}:/home/agent"

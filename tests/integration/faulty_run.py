@@ -25,7 +25,8 @@ from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
 
-RECONCILE = "ansible_collections.berth.projects.plugins.module_utils.reconcile:reconcile"
+MODULE_UTILS = "ansible_collections.berth.projects.plugins.module_utils"
+RECONCILE = f"{MODULE_UTILS}.reconcile:reconcile"
 _LONGEST = 60  # seconds a run may take; longer means that it hangs
 
 

@@ -55,7 +55,8 @@ class FakeEngine(Engine):
         self.load_events: Sequence[Mapping[str, Any]] = ()
         self.volume_list: list[dict[str, Any]] = []
         self.is_here = False
-        self.fail_at: int | None = None
+        self.was_ready = False
+        self._fail_at: int | None = None
         self._broken = broken
         self._output = output
         self._error = error
@@ -67,6 +68,10 @@ class FakeEngine(Engine):
         self._stopped = 0
         base = {"Env": list(IMAGE_ENV), "Labels": {CONTRACT: contract}, "Entrypoint": ["/usr/local/bin/berth"]}
         self.add_image(IMAGE_ID, base, IMAGE)
+
+    def fail(self, number: int, is_late: bool, error: Exception) -> None:
+        """Let that call of all that follow fail, counted from 1."""
+        self._fail_at, self._is_late, self._error = len(self.calls) + number, is_late, error
 
     # What there is
 
@@ -164,6 +169,9 @@ class FakeEngine(Engine):
         found = self._images.get(self.tags.get(reference, reference))
         return copy.deepcopy(found) if found else None
 
+    def has_printed(self, container_id: str, line: str, since: str) -> bool:
+        return self.was_ready
+
     def info(self) -> dict[str, Any]:
         return {
             "DockerRootDir": "/var/lib/docker",
@@ -203,6 +211,9 @@ class FakeEngine(Engine):
     def stop(self, container_id: str, seconds: int) -> None:
         self.do(f"stop {container_id[:3]} {seconds}", lambda: self._change(container_id, "exited"))
 
+    def pause(self, container_id: str) -> None:
+        self.do(f"pause {container_id[:3]}", lambda: self._change(container_id, "paused"))
+
     def unpause(self, container_id: str) -> None:
         self.do(f"unpause {container_id[:3]}", lambda: self._change(container_id, "running"))
 
@@ -225,7 +236,7 @@ class FakeEngine(Engine):
     def do(self, call: str, effect: Callable[[], Any]) -> Any:
         """Write a call down and do it, unless it is to fail."""
         self.calls.append(call)
-        fails = len(self.calls) == self.fail_at or any(call.startswith(broken) for broken in self._broken)
+        fails = len(self.calls) == self._fail_at or any(call.startswith(broken) for broken in self._broken)
         if not fails:
             return effect()
         if self._is_late:
@@ -244,7 +255,8 @@ class FakeEngine(Engine):
 
     def _change(self, container_id: str, status: str) -> None:
         state = self._one(container_id)["State"]
-        state.update(Status=status, Running=status in ("running", "restarting"), Paused=False)
+        runs = status in ("running", "restarting", "paused")
+        state.update(Status=status, Running=runs, Paused=status == "paused")
         if status == "exited":
             self._stopped += 1
             state.update(FinishedAt=f"2026-03-01T00:00:{self._stopped:02}Z", ExitCode=1)

@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible.utils.display import Display
-from ansible_collections.berth.projects.plugins.plugin_utils.host_input import HostInput
-from ansible_collections.berth.projects.plugins.plugin_utils.project_action import ProjectAction
-from ansible_collections.berth.projects.plugins.plugin_utils.report import diff_of, plan_lines
+from ansible_collections.berth.projects.plugins.plugin_utils.confirm import ERASING, demand_confirmed, demand_found
+from ansible_collections.berth.projects.plugins.plugin_utils.project_action import Order, ProjectAction
+from ansible_collections.berth.projects.plugins.plugin_utils.report import diff_of, plan_lines, warnings_of
 
 
 class ActionModule(ProjectAction):
@@ -17,17 +18,43 @@ class ActionModule(ProjectAction):
 
     module = "berth.projects.container"
 
-    def _finish(self, answer: dict[str, Any], host: str, checked: HostInput) -> dict[str, Any]:
-        projects = answer.get("projects") or []
-        for line in plan_lines(host, projects, self._task.check_mode):
-            Display().display(line)
-        warnings = [f"host {host}, project {entry['name']}: {text}" for entry in projects for text in entry["warnings"]]
-        answer["warnings"] = [*answer.get("warnings", ()), *checked.warnings, *warnings]
+    def _demand(self, order: Order) -> None:
+        if order.operation in ERASING and not self._task.check_mode:
+            demand_confirmed(str(order.operation), order.names, order.args.get("confirm"))
+
+    def _finish(self, answer: dict[str, Any], order: Order) -> dict[str, Any]:
+        projects = _found(answer, order)
+        answer["projects"] = projects
+        if order.operation in ERASING:
+            answer["to_confirm"] = [entry["name"] for entry in projects] if answer.get("changed") else []
+        lines = plan_lines(order.host, projects, self._task.check_mode, order.operation or "provision")
+        if lines:
+            Display().display("\n".join(lines))  # at once, or another host's come in between
+        answer["warnings"] = [
+            *answer.get("warnings", ()),
+            *order.checked.warnings,
+            *warnings_of(order.host, projects),
+        ]
         if (
             answer.get("failed") and projects
         ):  # what went well was told above; the rest of the result would bury the reason
             answer["projects"] = [entry for entry in projects if entry["error"]]
             answer.pop("orphans", None)
         if self._task.diff:
-            answer["diff"] = diff_of(host, projects)
+            answer["diff"] = diff_of(order.host, projects)
         return answer
+
+
+def _found(answer: Mapping[str, Any], order: Order) -> list[Mapping[str, Any]]:
+    """The projects without those that are neither declared nor anything on the host.
+
+    Raises:
+        BerthError: There are such, and no other host could have them.
+    """
+    projects: Sequence[Mapping[str, Any]] = answer.get("projects") or ()
+    if "orphans" not in answer:
+        return list(projects)
+    known = {*order.checked.names, *(orphan["project"] for orphan in answer["orphans"])}
+    if order.is_alone:
+        demand_found(order.undeclared, known, known, f"on {order.host}")
+    return [entry for entry in projects if entry["error"] or entry["name"] in known]

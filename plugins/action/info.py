@@ -6,9 +6,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.berth.projects.plugins.plugin_utils.host_input import HostInput
-from ansible_collections.berth.projects.plugins.plugin_utils.project_action import ProjectAction
-from ansible_collections.berth.projects.plugins.plugin_utils.report import status_table
+from ansible_collections.berth.projects.plugins.plugin_utils.project_action import Order, ProjectAction
+from ansible_collections.berth.projects.plugins.plugin_utils.report_tables import status_table
 
 
 class ActionModule(ProjectAction):
@@ -16,7 +15,7 @@ class ActionModule(ProjectAction):
 
     module = "berth.projects.info"
 
-    def _finish(self, answer: dict[str, Any], host: str, checked: HostInput) -> dict[str, Any]:
+    def _finish(self, answer: dict[str, Any], order: Order) -> dict[str, Any]:
         if not answer.get("failed"):
-            answer["table"] = status_table({host: answer})
+            answer["table"] = status_table({order.host: answer})
         return answer

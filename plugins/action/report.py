@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.berth.projects.plugins.plugin_utils.report import status_table
+from ansible_collections.berth.projects.plugins.plugin_utils.report_tables import status_table
 
 
 class ActionModule(ActionBase):

@@ -7,8 +7,10 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.errors import AnsibleError
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
+from ansible_collections.berth.projects.plugins.plugin_utils.confirm import undeclared_problems
 from ansible_collections.berth.projects.plugins.plugin_utils.host_input import (
     VARIABLES,
     HostInput,
@@ -26,7 +28,7 @@ class ActionModule(ActionBase):
     TRANSFERS_FILES = False
     _requires_connection = False
     _supports_check_mode = True
-    _VALID_ARGS = frozenset(("only",))
+    _VALID_ARGS = frozenset(("only", "undeclared"))
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
@@ -41,7 +43,11 @@ class ActionModule(ActionBase):
         problems: list[str] = []
         inputs = [self._input(host, task_vars, problems) for host in hosts]
         only = names_in(self._task.args.get("only"))
-        refuse(problems or check_only(only, inputs))
+        if boolean(self._task.args.get("undeclared", False)):
+            declared = {name for entry in inputs for name in entry.names}
+            refuse(problems or undeclared_problems(only, declared))
+        else:
+            refuse(problems or check_only(only, inputs))
         return {
             "changed": False,
             "hosts": len(inputs),

@@ -104,7 +104,8 @@ def _images(found: Found, declared: Collection[str]) -> Iterator[Orphan]:
         if project in declared:
             continue
         for one in lineage.snapshots:
-            yield Orphan("image", "undeclared", one.reference, project, id=one.id, created=one.created, size=one.size)
+            size = found.snapshots.own_size(one, lineage)
+            yield Orphan("image", "undeclared", one.reference, project, id=one.id, created=one.created, size=size)
         for part in lineage.parts:
             yield Orphan("image", "leftover", part, project, id=part, size=found.snapshots.sizes.get(part))
     for entry in found.images:

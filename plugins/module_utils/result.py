@@ -21,12 +21,14 @@ class Outcome:
 
     Args:
         changed: Whether a step was done, or in check mode would be. A step that failed has left nothing behind.
+        snapshot: The reference of the one that was taken of the container before it was replaced or removed.
     """
 
     changed: bool
     container_id: str | None
     warnings: tuple[str, ...]
     error: str | None = None
+    snapshot: str | None = None
 
 
 def only_planned(plan: Plan, view: View) -> Outcome:
@@ -53,6 +55,7 @@ def result_of(
         "status": status,
         "warnings": list(outcome.warnings),
         "error": outcome.error,
+        "snapshot": outcome.snapshot,
     }
 
 

@@ -12,8 +12,9 @@ author: The Berth maintainers (@berth)
 description:
   - Observes all of a host's projects, plans what is to be done for each, and does it side by side, in one call.
   - What the engine can change in a running container is changed there. What it cannot makes a new container take the
-    old one's place. The old one is stopped and kept under another name, and comes back if the new one does not become
-    ready.
+    old one's place. The old one is stopped, and a snapshot is taken of it, which the new one is made from. The old one
+    comes back if the new one does not become ready.
+  - What lives in a container is lost by O(operation=reset), and by O(operation=destroy) with O(destroy_data), alone.
   - Only containers that carry Berth's labels and a project's name are touched.
   - The definitions are merged and checked on the control node. Nothing is done on the host when one is wrong, or when a
     declared folder is missing there.
@@ -88,7 +89,9 @@ options:
     type: path
   prune:
     description:
-      - Remove the containers of this scope whose projects are no longer declared. They are stopped and kept aside.
+      - Remove the containers of this scope whose projects are no longer declared. A snapshot is taken of each, and
+        snapshots and volumes stay.
+      - Remove also what work that was cut off has left, and host state of projects of which nothing else is left.
       - Needs O(projects), and does nothing together with O(only).
     type: bool
     default: false
@@ -168,6 +171,28 @@ EXAMPLES = r"""
     only: billing
     state: stopped
     operation: state
+
+- name: See what a reset of it would take away
+  berth.projects.container:
+    projects: "{{ berth_projects }}"
+    only: billing
+    operation: reset
+  check_mode: true
+
+- name: Go back to an earlier snapshot
+  berth.projects.container:
+    projects: "{{ berth_projects }}"
+    only: billing
+    operation: restore
+    snapshot: 20260102T030405678901Z
+
+- name: Remove all that is left of a project that is not declared any more
+  berth.projects.container:
+    projects: "{{ berth_projects }}"
+    only: old
+    operation: destroy
+    destroy_data: true
+    confirm: old
 """
 
 RETURN = r"""
@@ -216,34 +241,68 @@ projects:
     error:
       description: Why the project failed, or null.
       type: str
+    snapshot:
+      description: The snapshot that was taken of a container before it was replaced or removed, or null.
+      type: str
+      sample: berth/billing:20260102T030405678901Z
+    losses:
+      description: Of V(reset) and V(destroy), what goes, or would go.
+      type: list
+      elements: dict
+      contains:
+        kind:
+          description: V(container), V(snapshot) or V(volume).
+          type: str
+        name:
+          description: Its name on the engine.
+          type: str
+        size:
+          description: In bytes, or null where the engine cannot tell.
+          type: int
+        kept:
+          description: How its content stays all the same, or null.
+          type: str
 needs:
   description: What the host lacks (V(engine), V(sdk), V(image)). If it lacks anything, nothing was changed.
   returned: always
   type: list
   elements: str
+to_confirm:
+  description: The projects to name in O(confirm); empty if nothing is to be done.
+  returned: V(reset) and V(destroy)
+  type: list
+  elements: str
 orphans:
-  description: Containers of this scope that no definition names.
-  returned: always
+  description: What there is of this scope that no definition names.
+  returned: unless a project failed
   type: list
   elements: dict
   contains:
+    type:
+      description: V(container), V(image), V(volume) or V(state) (files on the host).
+      type: str
     kind:
-      description: V(undeclared), V(kept) aside after a replace or removal, or V(stray) under a foreign name.
+      description:
+        - V(undeclared), V(kept) aside after a replace, V(leftover) of work that was cut off, V(unused) (an image that
+          nothing was made from), or V(stray) (Berth's labels under a name that is not Berth's).
       type: str
     name:
-      description: The container's name.
+      description: Its name.
       type: str
     project:
       description: The project it was made for.
       type: str
     status:
-      description: Its state.
+      description: A container's state.
       type: str
-    container_id:
-      description: Its id.
+    id:
+      description: The engine's.
       type: str
     created:
       description: When it was made, in seconds since the epoch.
+      type: int
+    size:
+      description: In bytes, or null where it was not looked for.
       type: int
 """
 

@@ -90,8 +90,17 @@ projects:
       type: list
       elements: str
       sample: ["127.0.0.1:8080->8000/tcp"]
+    snapshots:
+      description: The project's snapshots, newest first, as M(berth.projects.snapshot) tells them.
+      type: list
+      elements: dict
+    snapshots_size:
+      description: Bytes that they together take on top of their base.
+      type: int
 orphans:
-  description: Containers of this scope that no definition names, as M(berth.projects.container) tells them.
+  description:
+    - What there is of this scope that no definition names, as M(berth.projects.container) tells it; sizes that the
+      engine has to look for included.
   returned: always
   type: list
   elements: dict

@@ -171,6 +171,10 @@ projects:
     error:
       description: Why the project failed, or null.
       type: str
+table:
+  description: The snapshots of all projects as a table.
+  returned: always
+  type: str
 """
 
 from ansible.module_utils.basic import AnsibleModule

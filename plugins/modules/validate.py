@@ -18,6 +18,10 @@ options:
   only:
     description: Names of projects, as a list or with commas between them. Each must be that of a project of some host.
     type: raw
+  undeclared:
+    description: Whether O(only) may name projects that are not declared any more.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - berth.projects.attributes
   - berth.projects.attributes.info

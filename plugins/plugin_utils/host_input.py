@@ -26,6 +26,10 @@ VARIABLES = (
     "berth_scope",
     "berth_state_dir",
     "berth_prune",
+    "berth_apply_image_changes",
+    "berth_snapshot",
+    "berth_snapshot_operation",
+    "berth_destroy_data",
     "berth_parallel",
     "berth_when_busy",
     "berth_ready_timeout",
@@ -115,12 +119,13 @@ def check_only(only: Iterable[str], inputs: Iterable[HostInput]) -> list[str]:
     return problems
 
 
-def names_in(only: Any) -> list[str]:
-    """``berth_only`` as a list: it is ``a,b`` on the command line and may be a list in a file."""
-    words = only.split(",") if isinstance(only, str) else only or []
+def names_in(value: Any, variable: str = "berth_only") -> list[str]:
+    """``berth_only`` or ``berth_confirm`` as a list: it is ``a,b`` on the command line and may be a list in a file."""
+    words = value.split(",") if isinstance(value, str) else value or []
     names = [str(word).strip() for word in words if str(word).strip()]
-    if only and not names:
-        raise BerthError("berth_only names no project. Leave it out for all projects.")
+    if value and not names:
+        meaning = " for all projects" if variable == "berth_only" else ""
+        raise BerthError(f"{variable} names no project. Leave it out{meaning}.")
     return names
 
 
@@ -162,6 +167,8 @@ def _typed(name: str, value: Any) -> Any:
 
 _FROM_COMMAND_LINE: Mapping[str, Callable[[str], Any]] = {
     "berth_prune": boolean,
+    "berth_apply_image_changes": boolean,
+    "berth_destroy_data": boolean,
     "berth_prepare": boolean,
     "berth_parallel": int,
     "berth_ready_timeout": int,

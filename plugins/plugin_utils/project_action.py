@@ -2,16 +2,18 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The controller half that modules ``container`` and ``info`` share: check, merge, hand over."""
+"""The controller half that modules ``container``, ``info`` and ``snapshot`` share: check, merge, hand over."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
+from ansible_collections.berth.projects.plugins.plugin_utils.confirm import undeclared_problems
 from ansible_collections.berth.projects.plugins.plugin_utils.host_input import (
     HostInput,
     check_only,
@@ -29,6 +31,10 @@ _VARIABLE_OF = {
     "scope": "berth_scope",
     "state_dir": "berth_state_dir",
     "prune": "berth_prune",
+    "apply_image_changes": "berth_apply_image_changes",
+    "snapshot": "berth_snapshot",
+    "name": "berth_snapshot",
+    "destroy_data": "berth_destroy_data",
     "parallel": "berth_parallel",
     "when_busy": "berth_when_busy",
     "ready_timeout": "berth_ready_timeout",
@@ -37,12 +43,44 @@ _VARIABLE_OF = {
 }
 """The module's options that are a host's variables, and what they are called in messages."""
 
-_CONTROLLER_ONLY = ("projects", "defaults", "env", "image", "only", "state", "base_image")
-"""Options that this half works into the payload; the module proper never sees them."""
+_CONTROLLER_ONLY = ("projects", "defaults", "env", "image", "only", "state", "base_image", "confirm")
+"""Options that this half works into the payload, or sees to; the module proper never sees them."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a task asks for, checked.
+
+    Args:
+        host: The host's inventory name.
+        args: The task's.
+        checked: The host's variables.
+        only: The names that narrow the task.
+        selected: The definitions to work on.
+        undeclared: Names to work on that no definition of the host has.
+        is_alone: Whether the play has no other host, so that a name that this one does not know nobody knows.
+    """
+
+    host: str
+    args: Mapping[str, Any]
+    checked: HostInput
+    only: list[str]
+    selected: list[Mapping[str, Any]]
+    undeclared: list[str]
+    is_alone: bool
+
+    @property
+    def operation(self) -> str | None:
+        return self.args.get("operation")
+
+    @property
+    def names(self) -> list[str]:
+        """Those of all projects to work on."""
+        return [*(definition["name"] for definition in self.selected), *self.undeclared]
 
 
 class ProjectAction(ActionBase):
-    """Base of the two actions. Subclasses set ``module`` and shape the result."""
+    """Base of these actions. Subclasses set ``module`` and shape the result."""
 
     module = ""
     TRANSFERS_FILES = False
@@ -59,47 +97,56 @@ class ProjectAction(ActionBase):
         return result
 
     def _run(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        order = self._order(task_vars)
+        self._demand(order)
+        if not order.names and (order.only or not order.checked.is_declared):
+            return {"changed": False, "needs": [], "projects": [], "orphans": []}
+        answer = self._execute_module(
+            module_name=self.module, module_args=self._module_args(order, task_vars), task_vars=task_vars
+        )
+        return self._finish(dict(answer), order)
+
+    def _demand(self, order: Order) -> None:
+        """Look at what is asked for before anything is sent.
+
+        Raises:
+            BerthError: It must not be done.
+        """
+
+    def _finish(self, answer: dict[str, Any], order: Order) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def _order(self, task_vars: Mapping[str, Any]) -> Order:
         args = dict(self._task.args)
         host = str(task_vars.get("inventory_hostname", "localhost"))
         checked = host_input(host, {name: args[option] for option, name in _VARIABLE_OF.items() if option in args})
         only = names_in(args.get("only"))
-        refuse([*checked.problems, *self._unknown_names(only, checked, task_vars)])
+        # Among several hosts, module validate has looked at the names of all of them before.
+        is_alone = len(task_vars.get("ansible_play_hosts_all", ())) <= 1
+        undeclared: list[str] = []
+        problems = list(checked.problems)
+        if args.get("operation") == "destroy":
+            undeclared = [name for name in only if name not in checked.names]
+            problems += undeclared_problems(only, checked.names)
+        elif is_alone and not problems:
+            problems += check_only(only, [checked])
+        refuse(problems)
         selected = [self._with_state(definition, args.get("state")) for definition in checked.selected(only)]
-        if (not selected and not checked.is_declared) or (only and not selected):
-            return {"changed": False, "needs": [], "projects": [], "orphans": []}
-        answer = self._execute_module(
-            module_name=self.module,
-            module_args=self._module_args(args, checked, selected, only, task_vars),
-            task_vars=task_vars,
-        )
-        return self._finish(dict(answer), host, checked)
-
-    def _finish(self, answer: dict[str, Any], host: str, checked: HostInput) -> dict[str, Any]:
-        raise NotImplementedError
-
-    def _unknown_names(self, only: list[str], checked: HostInput, task_vars: Mapping[str, Any]) -> Iterable[str]:
-        """Names that no host knows. Among several hosts, module ``validate`` has looked at all of them before."""
-        alone = len(task_vars.get("ansible_play_hosts_all", ())) <= 1
-        return check_only(only, [checked]) if alone and not checked.problems else ()
+        return Order(host, args, checked, only, selected, undeclared, is_alone)
 
     @staticmethod
     def _with_state(definition: Mapping[str, Any], state: str | None) -> Mapping[str, Any]:
         return {**definition, "state": state} if state and definition.get("state") != "absent" else definition
 
-    def _module_args(
-        self,
-        args: Mapping[str, Any],
-        checked: HostInput,
-        selected: list[Mapping[str, Any]],
-        only: list[str],
-        task_vars: Mapping[str, Any],
-    ) -> dict[str, Any]:
+    def _module_args(self, order: Order, task_vars: Mapping[str, Any]) -> dict[str, Any]:
         """The module's own options as they are, and the projects as one text, which is kept out of every log."""
-        payload: dict[str, Any] = {"projects": selected, "declared": checked.names}
-        if args.get("base_image"):
+        payload: dict[str, Any] = {"projects": order.selected, "declared": order.checked.names}
+        if order.undeclared:
+            payload["undeclared"] = order.undeclared
+        if order.args.get("base_image"):
             payload["base_image"] = self._base_image(task_vars)
-        module_args = {key: value for key, value in args.items() if key not in _CONTROLLER_ONLY}
-        if only or args.get("operation", "provision") != "provision":
+        module_args = {key: value for key, value in order.args.items() if key not in _CONTROLLER_ONLY}
+        if order.only or order.args.get("operation", "provision") != "provision":
             module_args.pop("prune", None)  # what a narrowed run does not look at is not to be removed by it
         return {**module_args, "payload": json.dumps(payload)}
 

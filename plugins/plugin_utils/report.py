@@ -9,14 +9,33 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ansible_collections.berth.projects.plugins.module_utils.aspects import IMAGE
+from ansible_collections.berth.projects.plugins.module_utils.plan_image import APPLYING
+from ansible_collections.berth.projects.plugins.plugin_utils.text import size_text
 
-def plan_lines(host: str, projects: Sequence[Mapping[str, Any]], check_mode: bool) -> list[str]:
-    """What was done on a host, or would be: projects that nothing happens to are counted and not named."""
-    told = [line for project in projects if _is_told(project) for line in _project_lines(host, project, check_mode)]
-    quiet = sum(1 for project in projects if not _is_told(project))
+
+def plan_lines(
+    host: str, projects: Sequence[Mapping[str, Any]], check_mode: bool, operation: str = "provision"
+) -> list[str]:
+    """What was done on a host, or would be: projects that nothing happens to are counted and not named.
+
+    Args:
+        host: Its inventory name.
+        projects: Those of the result of module ``container``.
+        check_mode: Whether nothing was done.
+        operation: The module's.
+    """
+    told = [entry for entry in projects if _is_told(entry)]
+    lines = [line for entry in told for line in _project_lines(host, entry, check_mode, operation)]
+    quiet = len(projects) - len(told)
     if quiet:
-        told.append(f"{host}: {quiet} project{'s' if quiet > 1 else ''} unchanged")
-    return told
+        lines.append(f"{host}: {quiet} project{'s' if quiet > 1 else ''} unchanged")
+    return lines
+
+
+def warnings_of(host: str, projects: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The warnings of all projects, each with where it belongs."""
+    return [f"host {host}, project {entry['name']}: {text}" for entry in projects for text in entry["warnings"]]
 
 
 def diff_of(host: str, projects: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
@@ -36,87 +55,67 @@ def diff_of(host: str, projects: Sequence[Mapping[str, Any]]) -> list[dict[str, 
     return diffs
 
 
-def status_table(hosts: Mapping[str, Mapping[str, Any]]) -> str:
-    """Projects of hosts as a table, with what is pending below each; orphans at the end.
-
-    Args:
-        hosts: By name, the result of module ``info``.
-    """
-    columns = ("HOST", "PROJECT", "STATE", "HEALTH", "IMAGE", "AGE", "PORTS", "PENDING")
-    rows = [columns]
-    notes: list[str] = []
-    for host, result in hosts.items():
-        for project in result["projects"]:
-            rows.append(
-                (
-                    host,
-                    project["name"],
-                    project["status"],
-                    project["health"] or "-",
-                    project["image"] or "-",
-                    project["age"] or "-",
-                    ", ".join(project["ports"]) or "-",
-                    _pending(project),
-                )
-            )
-            notes += [f"  {host} {project['name']}: {text}" for text in _notes(project)]
-    lines = _aligned(rows) if len(rows) > 1 else ["No projects are declared."]
-    if notes:
-        lines += ["", "Notes:", *notes]
-    orphans = [(host, orphan) for host, result in hosts.items() for orphan in result["orphans"]]
-    if orphans:
-        lines += ["", "Not declared:"]
-        lines += _aligned(
-            [("", "HOST", "CONTAINER", "STATE", "WHAT"), *(_orphan_row(host, orphan) for host, orphan in orphans)]
-        )
-    return "\n".join(lines)
-
-
-_ORPHAN_KINDS = {
-    "undeclared": "managed, and no definition names it (berth_prune removes it)",
-    "kept": "replaced or removed earlier; kept with what was installed in it",
-    "stray": "carries Berth's labels under a name that is not Berth's; left alone",
-}
-
-
-def _orphan_row(host: str, orphan: Mapping[str, Any]) -> tuple[str, ...]:
-    return ("", host, orphan["name"], orphan["status"], _ORPHAN_KINDS[orphan["kind"]])
-
-
-def _pending(project: Mapping[str, Any]) -> str:
-    if project["error"]:
-        return "error"
-    if project["action"] == "none":
-        return "waits" if project["reasons"] else "-"
-    return str(project["action"])
-
-
-def _notes(project: Mapping[str, Any]) -> Iterator[str]:
-    if project["error"]:
-        yield project["error"]
-    yield from project["warnings"]
-    for reason in project["reasons"]:
-        yield from (f"{_pending(project)}: {line}" for line in _reason_lines(reason))
-
-
 def _is_told(project: Mapping[str, Any]) -> bool:
     return bool(project["changed"] or project["error"] or project["reasons"])
 
 
-def _project_lines(host: str, project: Mapping[str, Any], check_mode: bool) -> Iterator[str]:
-    action = project["action"]
-    if project["error"]:
-        action = f"{action} failed" if action != "none" else "failed"
-    elif check_mode and action != "none":
-        action = f"would {action}"
-    elif action == "none":
-        action = "waits"
-    yield f"{host}: {project['name']}: {action}"
+def _project_lines(host: str, project: Mapping[str, Any], check_mode: bool, operation: str) -> Iterator[str]:
+    yield f"{host}: {project['name']}: {_what(project, check_mode, operation)}"
     for reason in project["reasons"]:
-        yield from (f"    {line}" for line in _reason_lines(reason))
+        yield from (f"    {line}" for line in reason_lines(reason))
+    if check_mode and project["changed"]:
+        yield from (f"    {line}" for line in _loss_lines(project.get("losses") or ()))
+    if project.get("snapshot"):
+        yield f"    {_way_back(project, operation)}"
 
 
-def _reason_lines(reason: Mapping[str, Any]) -> Iterator[str]:
+def _what(project: Mapping[str, Any], check_mode: bool, operation: str) -> str:
+    action = operation if "erase" in project["steps"] else str(project["action"])
+    if project["error"]:
+        return f"{action} failed" if action != "none" else "failed"
+    if action == "none":
+        return waiting(project)
+    return f"would {action}" if check_mode else action
+
+
+def waiting(project: Mapping[str, Any]) -> str:
+    """What a project that is not as declared waits for, where a run does nothing about that."""
+    others = any(reason["aspect"] != IMAGE for reason in project["reasons"])
+    return "waits" if others or not waits_for_upgrade(project) else "waits for upgrade"
+
+
+def waits_for_upgrade(project: Mapping[str, Any]) -> bool:
+    """Whether another image, or other packages, have yet to be applied."""
+    return any(APPLYING in text for text in project["warnings"])
+
+
+def _loss_lines(losses: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What goes, one line a thing, and what that comes to."""
+    for loss in losses:
+        how = "goes for good" if loss["kept"] is None else "goes"
+        after = "" if loss["kept"] is None else f", {loss['kept']}"
+        yield f"{how}: {loss['kind']} {loss['name']} ({_size(loss['size'])}){after}"
+    gone = [loss["size"] for loss in losses if loss["kept"] is None]
+    if gone:
+        least = "at least " if None in gone else ""
+        yield f"goes for good: {least}{size_text(sum(size or 0 for size in gone))} in all"
+    elif losses:
+        yield "stays: snapshots and volumes"
+
+
+def _size(size: int | None) -> str:
+    return "size not known" if size is None else size_text(size)
+
+
+def _way_back(project: Mapping[str, Any], operation: str) -> str:
+    reference = str(project["snapshot"])
+    if operation not in ("restore", "upgrade"):
+        return f"kept: {reference}"
+    name, time = project["name"], reference.rpartition(":")[2]
+    return f"to go back: berth.projects.restore -e berth_only={name} -e berth_snapshot={time}"
+
+
+def reason_lines(reason: Mapping[str, Any]) -> Iterator[str]:
     before, after = reason["before"], reason["after"]
     if not isinstance(before, Mapping) or not isinstance(after, Mapping):
         yield f"{reason['aspect']}: {_text(before)} → {_text(after)}"
@@ -155,8 +154,3 @@ def _text(value: Any, key: str = "") -> str:
         unit, name = _MEASURES[key]
         return f"{value / unit:g}{name}" if value * 100 % unit == 0 else f"{value}"
     return "(none)" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]

@@ -2,14 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What people read: one line a project, one a reason, and a table."""
+"""What people read of a run: one line a project, one a reason, one for each thing that goes."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from ansible_collections.berth.projects.plugins.plugin_utils.report import diff_of, plan_lines, status_table
+from ansible_collections.berth.projects.plugins.module_utils.plan_image import APPLYING
+from ansible_collections.berth.projects.plugins.plugin_utils.report import diff_of, plan_lines, warnings_of
 
 
 def entry(name: str = "web", action: str = "none", **keys: Any) -> dict[str, Any]:
@@ -25,6 +26,7 @@ def entry(name: str = "web", action: str = "none", **keys: Any) -> dict[str, Any
         "status": "running",
         "warnings": [],
         "error": None,
+        "snapshot": None,
         **keys,
     }
 
@@ -103,76 +105,6 @@ def test_a_diff_has_what_differs_before_and_after() -> None:
     ]
 
 
-def found(name: str = "web", action: str = "none", **keys: Any) -> dict[str, Any]:
-    """One of ``projects`` in the result of module ``info``."""
-    details: dict[str, Any] = {
-        "health": "healthy",
-        "health_log": None,
-        "created": None,
-        "age": "3 d",
-        "ports": [],
-        "image": "tool:1",
-    }
-    return {**entry(name, action), **details, **keys}
-
-
-def host(*projects: dict[str, Any], orphans: Any = ()) -> dict[str, Any]:
-    return {"projects": list(projects), "orphans": list(orphans)}
-
-
-def test_the_table_lines_up_and_shows_what_is_not_there_as_a_dash() -> None:
-    table = status_table(
-        {
-            "h1": host(found(ports=["127.0.0.1:1->80/tcp", "127.0.0.1:2->81/tcp"]), found("longer-name", "update")),
-            "h2": host(found("new", "create", status="absent", health=None, age=None)),
-        }
-    )
-    assert table.splitlines()[:4] == [
-        "HOST  PROJECT      STATE    HEALTH   IMAGE   AGE  PORTS                                     PENDING",
-        "h1    web          running  healthy  tool:1  3 d  127.0.0.1:1->80/tcp, 127.0.0.1:2->81/tcp  -",
-        "h1    longer-name  running  healthy  tool:1  3 d  -                                         update",
-        "h2    new          absent   -        tool:1  -    -                                         create",
-    ]
-
-
-def test_no_projects_are_told_in_words() -> None:
-    assert status_table({}) == status_table({"h": host()}) == "No projects are declared."
-
-
-def test_what_is_pending_and_what_is_worth_a_word_comes_below() -> None:
-    project = found(action="replace", reasons=[PORTS], warnings=["base outdated"])
-    assert status_table({"h": host(project)}).splitlines()[2:] == [
-        "",
-        "Notes:",
-        "  h web: base outdated",
-        "  h web: replace: ports: 127.0.0.1:1/tcp: 80 → (none)",
-        "  h web: replace: ports: 127.0.0.1:2/tcp: (none) → 80",
-    ]
-
-
-def test_an_error_is_in_the_table_and_in_full_below() -> None:
-    lines = status_table({"h": host(found(error="It is not ours."))}).splitlines()
-    assert lines[1].endswith("error")
-    assert lines[-1] == "  h web: It is not ours."
-
-
-def test_what_waits_for_an_agent_at_work_is_told_as_waiting() -> None:
-    lines = status_table({"h": host(found(reasons=[STOP]))}).splitlines()
-    assert lines[1].split()[-1] == "waits"
-    assert lines[2:] == ["", "Notes:", "  h web: waits: state: running → stopped"]
-
-
-@pytest.mark.parametrize(
-    ("kind", "words"),
-    [("undeclared", "berth_prune removes it"), ("kept", "replaced or removed earlier"), ("stray", "left alone")],
-)
-def test_orphans_come_last_with_what_they_are(kind: str, words: str) -> None:
-    orphan = {"kind": kind, "name": "berth-old", "status": "exited"}
-    lines = status_table({"h": host(orphans=[orphan])}).splitlines()
-    assert lines[:3] == ["No projects are declared.", "", "Not declared:"]
-    assert lines[4].split()[:3] == ["h", "berth-old", "exited"] and words in lines[4]
-
-
 @pytest.mark.parametrize(
     ("values", "line"),
     [
@@ -183,5 +115,75 @@ def test_orphans_come_last_with_what_they_are(kind: str, words: str) -> None:
 )
 def test_what_the_engine_counts_in_small_units_is_told_in_those_of_people(values: dict[str, int], line: str) -> None:
     reason = {"aspect": "resources", "before": dict.fromkeys(values), "after": values}
-    project = {"name": "web", "action": "update", "changed": True, "error": None, "reasons": [reason]}
-    assert plan_lines("host", [project], check_mode=False)[1] == line
+    assert plan_lines("host", [entry(action="update", reasons=[reason])], check_mode=False)[1] == line
+
+
+IMAGE = reason("image", {"reference": "tool:1"}, {"reference": "tool:2"})
+UPGRADE = f"image change pending: {APPLYING}"
+
+
+@pytest.mark.parametrize(
+    ("reasons", "word"),
+    [([IMAGE], "waits for upgrade"), ([IMAGE, STOP], "waits")],
+)
+def test_a_changed_image_that_is_held_waits_for_an_upgrade(reasons: Any, word: str) -> None:
+    assert plan_lines("h", [entry(reasons=reasons, warnings=[UPGRADE])], False)[0] == f"h: web: {word}"
+
+
+def test_after_an_upgrade_or_a_restore_the_way_back_is_told() -> None:
+    done = entry(action="replace", reasons=[IMAGE], snapshot="berth/web:20260102T030405678901Z")
+    for operation in ("upgrade", "restore"):
+        assert plan_lines("h", [done], False, operation)[-1] == (
+            "    to go back: berth.projects.restore -e berth_only=web -e berth_snapshot=20260102T030405678901Z"
+        )
+    assert plan_lines("h", [done], False)[-1] == "    kept: berth/web:20260102T030405678901Z"
+
+
+ALL = reason("data", "all there is", "none")
+
+
+def loss(kind: str, name: str, size: int | None, kept: str | None = None) -> dict[str, Any]:
+    return {"kind": kind, "name": name, "size": size, "kept": kept}
+
+
+def test_what_would_go_is_told_one_line_a_thing_and_what_it_comes_to() -> None:
+    losses = [loss("container", "berth-web", 12_000_000), loss("volume", "berth-web-home", 1_500_000_000)]
+    erased = entry(action="remove", steps=["erase", "create"], reasons=[ALL], losses=losses)
+    assert plan_lines("h", [erased], True, "reset") == [
+        "h: web: would reset",
+        "    data: all there is → none",
+        "    goes for good: container berth-web (12 MB)",
+        "    goes for good: volume berth-web-home (1.5 GB)",
+        "    goes for good: 1.5 GB in all",
+    ]
+    assert plan_lines("h", [erased], False, "reset") == ["h: web: reset", "    data: all there is → none"]
+
+
+def test_a_size_that_the_engine_cannot_tell_makes_the_sum_a_least_one() -> None:
+    losses = [loss("snapshot", "berth/web:1", 2_000), loss("volume", "berth-web-home", None)]
+    lines = plan_lines("h", [entry(action="remove", steps=["erase"], losses=losses)], True, "destroy")
+    assert lines[1:] == [
+        "    goes for good: snapshot berth/web:1 (2.0 kB)",
+        "    goes for good: volume berth-web-home (size not known)",
+        "    goes for good: at least 2.0 kB in all",
+    ]
+
+
+def test_what_a_plain_destroy_keeps_is_told() -> None:
+    losses = [loss("container", "berth-web", 0, "kept as a snapshot")]
+    gone = entry(action="remove", steps=["remove"], reasons=[reason("state", "running", "absent")], losses=losses)
+    assert plan_lines("h", [gone], True, "destroy") == [
+        "h: web: would remove",
+        "    state: running → absent",
+        "    goes: container berth-web (0 B), kept as a snapshot",
+        "    stays: snapshots and volumes",
+    ]
+
+
+def test_nothing_is_said_to_go_where_a_run_does_nothing() -> None:
+    waiting = entry(reasons=[ALL], losses=[loss("container", "berth-web", 0)])
+    assert plan_lines("h", [waiting], True, "reset") == ["h: web: waits", "    data: all there is → none"]
+
+
+def test_warnings_are_told_with_where_they_belong() -> None:
+    assert warnings_of("h", [entry(), entry("api", warnings=["careful"])]) == ["host h, project api: careful"]

@@ -70,6 +70,7 @@ def test_an_entry_is_plain_data_with_the_published_keys() -> None:
         "status": "running",
         "warnings": ["careful"],
         "error": None,
+        "snapshot": None,
     }
 
 

@@ -25,8 +25,14 @@ NEW_ID = "4e3" + "0" * 61
 """The id of the first container that the engine makes."""
 
 
+class Killed(BaseException):
+    """What ends a run as SIGKILL does: nothing can be done after it."""
+
+
 class FakeEngine(Engine):
     """Has containers, images and volumes, and refuses what a real engine refuses.
+
+    Files are names alone. Each is in the layer of a container or in one of an image's, and a container shows all.
 
     Args:
         broken: Calls that fail, by how they begin in ``calls``.
@@ -41,7 +47,7 @@ class FakeEngine(Engine):
         self,
         *broken: str,
         output: tuple[str, ...] = (READY,),
-        error: Exception | None = None,
+        error: BaseException | None = None,
         is_late: bool = False,
         contract: str = "1",
         driver_status: Sequence[Sequence[str]] = (),
@@ -52,11 +58,14 @@ class FakeEngine(Engine):
         self.committed: list[Mapping[str, Any]] = []
         self.changes: list[str] = []
         self.export_chunks: Sequence[bytes] = (WHOLE_TAR,)
+        self.exported: frozenset[str] = frozenset()
         self.load_events: Sequence[Mapping[str, Any]] = ()
         self.volume_list: list[dict[str, Any]] = []
         self.is_here = False
-        self.was_ready = False
         self._fail_at: int | None = None
+        self._is_for_good = False
+        self._layers: dict[str, frozenset[str]] = {}
+        self._ready: set[str] = set()
         self._broken = broken
         self._output = output
         self._error = error
@@ -69,9 +78,14 @@ class FakeEngine(Engine):
         base = {"Env": list(IMAGE_ENV), "Labels": {CONTRACT: contract}, "Entrypoint": ["/usr/local/bin/berth"]}
         self.add_image(IMAGE_ID, base, IMAGE)
 
-    def fail(self, number: int, is_late: bool, error: Exception) -> None:
-        """Let that call of all that follow fail, counted from 1."""
+    def fail(self, number: int, is_late: bool, error: BaseException, is_for_good: bool = False) -> None:
+        """Let that call of all that follow fail, counted from 1; and all after it, if it is for good."""
         self._fail_at, self._is_late, self._error = len(self.calls) + number, is_late, error
+        self._is_for_good = is_for_good
+
+    def mend(self) -> None:
+        """Let no call fail any more."""
+        self._fail_at, self._broken = None, ()
 
     # What there is
 
@@ -82,7 +96,32 @@ class FakeEngine(Engine):
                 self._containers[container["Id"]] = copy.deepcopy(dict(container))
         return self
 
-    def add_image(self, image_id: str, config: Mapping[str, Any], *tags: str, layers: int = 2, size: int = 1000) -> str:
+    def was_ready(self, *container_ids: str) -> FakeEngine:
+        """Have the output of these containers tell that they were ready."""
+        self._ready.update(container_ids)
+        return self
+
+    def write(self, container_id: str, *files: str) -> None:
+        """Have these files in a container's layer."""
+        self._one(container_id).setdefault("Files", set()).update(files)
+
+    def files(self, name_or_id: str) -> frozenset[str]:
+        """All that a container shows, or an image has."""
+        for one in self._containers.values():
+            if name_or_id in (one["Id"], one["Name"].lstrip("/")):
+                return self._below(one["Image"]) | frozenset(one.get("Files", ()))
+        return self._below(name_or_id)
+
+    def _below(self, image: str) -> frozenset[str]:
+        shown = self.image(image)
+        layers = shown["RootFS"]["Layers"] if shown else []
+        return frozenset().union(*(self._layers.get(layer, frozenset()) for layer in layers))
+
+    def add_image(
+        self, image_id: str, config: Mapping[str, Any], *tags: str, layers: int | Sequence[str] = 2, size: int = 1000
+    ) -> str:
+        """Have an image of these layers, or of so many that nothing is in."""
+        names = [f"sha256:layer{number}" for number in range(layers)] if isinstance(layers, int) else list(layers)
         self._images[image_id] = {
             "Id": image_id,
             "RepoTags": list(tags),
@@ -91,7 +130,7 @@ class FakeEngine(Engine):
             "Architecture": "amd64",
             "Os": "linux",
             "Config": copy.deepcopy(dict(config)),
-            "RootFS": {"Type": "layers", "Layers": [f"sha256:layer{number}" for number in range(layers)]},
+            "RootFS": {"Type": "layers", "Layers": names},
         }
         return image_id
 
@@ -170,7 +209,10 @@ class FakeEngine(Engine):
         return copy.deepcopy(found) if found else None
 
     def has_printed(self, container_id: str, line: str, since: str) -> bool:
-        return self.was_ready
+        return container_id in self._ready
+
+    def processes(self, container_id: str) -> list[str]:
+        return ["sleep infinity"]
 
     def info(self) -> dict[str, Any]:
         return {
@@ -203,7 +245,9 @@ class FakeEngine(Engine):
 
     def start_and_listen(self, container_id: str, seconds: float) -> Iterator[str]:
         self.start(container_id)
-        if READY not in self._output:
+        if READY in self._output:
+            self._ready.add(container_id)
+        else:
             policy = self._one(container_id)["HostConfig"]["RestartPolicy"]["Name"]
             self._change(container_id, "exited" if policy == "no" else "restarting")
         yield from self._output
@@ -236,10 +280,11 @@ class FakeEngine(Engine):
     def do(self, call: str, effect: Callable[[], Any]) -> Any:
         """Write a call down and do it, unless it is to fail."""
         self.calls.append(call)
-        fails = len(self.calls) == self._fail_at or any(call.startswith(broken) for broken in self._broken)
-        if not fails:
+        number = self._fail_at or len(self.calls) + 1
+        is_over = self._is_for_good and len(self.calls) > number
+        if not is_over and len(self.calls) != number and not any(call.startswith(broken) for broken in self._broken):
             return effect()
-        if self._is_late:
+        if self._is_late and not is_over:
             effect()
         raise self._error or EngineError(f"{call.partition(' ')[0]}: the engine said: no", 500)
 
@@ -286,11 +331,14 @@ class FakeApi:
         merged = {**config, **data, "Labels": {**config["Labels"], **data["Labels"]}}
         self._engine.committed.append(data)
         image_id = f"sha256:{len(self._engine.committed):064}"
-        layers = len(below["RootFS"]["Layers"]) + 1
-        self._engine.do(
-            f"commit {params['container'][:3]}",
-            lambda: self._engine.add_image(image_id, merged, *self._taken(names), layers=layers),
-        )
+        layer = f"sha256:of {container['Id'][:3]} {len(self._engine.committed)}"
+
+        def commit() -> None:
+            self._engine._layers[layer] = frozenset(container.get("Files", ()))
+            layers = [*below["RootFS"]["Layers"], layer]
+            self._engine.add_image(image_id, merged, *self._taken(names), layers=layers)
+
+        self._engine.do(f"commit {params['container'][:3]}", commit)
         return FakeAnswer({"Id": image_id})
 
     def _raise_for_status(self, answer: FakeAnswer) -> None:
@@ -301,7 +349,7 @@ class FakeApi:
             (manifest,) = json.load(tar.extractfile("manifest.json"))  # type: ignore[arg-type]
             whole = json.load(tar.extractfile(manifest["Config"]))  # type: ignore[arg-type]
         names = manifest["RepoTags"]
-        layers = len(whole["rootfs"]["diff_ids"])
+        layers = whole["rootfs"]["diff_ids"]
         failed = any(event.get("error") for event in self._engine.load_events)
 
         def load() -> None:
@@ -314,6 +362,7 @@ class FakeApi:
 
     def export(self, container_id: str) -> Iterable[bytes]:
         self._engine.do(f"export {container_id[:3]}", lambda: None)
+        self._engine.exported = self._engine.files(container_id)
         return self._engine.export_chunks
 
     def import_image_from_stream(self, stream: Iterable[bytes], repository: str, tag: str, changes: list[str]) -> str:
@@ -321,9 +370,13 @@ class FakeApi:
         self._engine.changes = changes
         image_id = f"sha256:f1a7{len(self._engine.calls):060}"
         names = [f"{repository}:{tag}"]
-        self._engine.do(
-            f"import {names[0]}", lambda: self._engine.add_image(image_id, {}, *self._taken(names), layers=1)
-        )
+        layer = f"sha256:imported {len(self._engine.calls)}"
+
+        def take_in() -> None:
+            self._engine._layers[layer] = self._engine.exported
+            self._engine.add_image(image_id, _config_of(changes), *self._taken(names), layers=[layer])
+
+        self._engine.do(f"import {names[0]}", take_in)
         return json.dumps({"status": image_id})
 
     def tag(self, image: str, repository: str, tag: str, force: bool) -> None:
@@ -373,3 +426,16 @@ class FakeAnswer:
 
     def json(self) -> Any:
         return self._data
+
+
+def _config_of(changes: Sequence[str]) -> dict[str, Any]:
+    """The labels and variables that an import is given; none of those in tests has a quote in it."""
+    pairs = [
+        (kind, entry.replace('"', "").partition("="))
+        for kind, _space, entry in (text.partition(" ") for text in changes)
+        if kind in ("ENV", "LABEL")
+    ]
+    return {
+        "Env": [f"{key}={value}" for kind, (key, _equals, value) in pairs if kind == "ENV"],
+        "Labels": {key: value for kind, (key, _equals, value) in pairs if kind == "LABEL"},
+    }

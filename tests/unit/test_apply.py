@@ -16,11 +16,12 @@ import pytest
 from ansible_collections.berth.projects.plugins.module_utils import reconcile
 from ansible_collections.berth.projects.plugins.module_utils.apply import _STEPS, Tools, carry_out
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
-from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
+from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError, EngineError
 from ansible_collections.berth.projects.plugins.module_utils.launch import READY, WARNING, Launcher
-from ansible_collections.berth.projects.plugins.module_utils.lineage import Snapshots
+from ansible_collections.berth.projects.plugins.module_utils.lineage import Lineage, Snapshots
 from ansible_collections.berth.projects.plugins.module_utils.names import aside_name
 from ansible_collections.berth.projects.plugins.module_utils.plan import Plan, Policy
+from ansible_collections.berth.projects.plugins.module_utils.plan_image import source_of_snapshot
 from ansible_collections.berth.projects.plugins.module_utils.records import Record, Records
 from ansible_collections.berth.projects.plugins.module_utils.replace import set_aside
 from ansible_collections.berth.projects.plugins.module_utils.request import Request
@@ -33,6 +34,7 @@ from ansible_collections.berth.projects.tests.unit.builders import (
     CONTAINER_ID,
     container_of,
     definition,
+    snapshot,
 )
 from ansible_collections.berth.projects.tests.unit.fake_engine import NEW_ID, FakeEngine
 
@@ -209,22 +211,30 @@ def test_a_container_that_no_longer_becomes_ready_is_no_longer_proven(records: R
     assert records.read("web") == Record(None, 1000, 1000, scope="default")
 
 
-def test_a_pending_container_that_does_not_become_ready_makes_way_for_the_one_before(records: Records) -> None:
+@pytest.mark.parametrize(
+    ("was_ready", "cleared"),
+    [
+        (True, ["stop 4e3 7", "update 4e3 RestartPolicy", f"rename 4e3 {aside_name('web', NEW_ID)}"]),
+        (False, ["remove 4e3"]),
+    ],
+    ids=["that was ready before", "that never was"],
+)
+def test_a_pending_container_that_does_not_become_ready_makes_way_for_the_one_before(
+    records: Records, was_ready: bool, cleared: list[str]
+) -> None:
     record = replace(RECORD, pending_id=NEW_ID)
     records.write("web", record)
-    pending = container_of(WEB, container_id=NEW_ID)
-    engine = FakeEngine(output=("dark",))
+    pending = container_of(WEB, status="exited", container_id=NEW_ID)
+    engine = FakeEngine(output=("dark",)).was_ready(*([NEW_ID] if was_ready else []))
     outcome = done(engine, records, of("start"), View(pending, record, previous=ASIDE))
     assert engine.calls == [
         "start 4e3",
-        "stop 4e3 7",
-        "update 4e3 RestartPolicy",
-        f"rename 4e3 {aside_name('web', NEW_ID)}",
+        *cleared,
         "rename c0f berth-web",
         "update c0f RestartPolicy",
         "start c0f",
     ]
-    assert [body["RestartPolicy"]["Name"] for body in engine.updates] == ["no", WEB.restart]
+    assert engine.updates[-1]["RestartPolicy"]["Name"] == WEB.restart
     assert (outcome.changed, outcome.container_id) == (False, CONTAINER_ID)
     assert outcome.error is not None and outcome.error.endswith("The container that was there before runs again.")
     assert records.read("web") == RECORD
@@ -337,7 +347,7 @@ def test_a_new_container_is_remembered_with_its_user_and_its_warnings_told(recor
 
 def test_a_replaced_container_is_remembered_in_place_of_the_old_one(records: Records) -> None:
     outcome = done(FakeEngine(), records, of("replace"), RUNNING)
-    assert outcome == Outcome(True, NEW_ID, ())
+    assert outcome == Outcome(True, NEW_ID, (), snapshot=TAKEN)
     assert records.read("web") == replace(RECORD, container_id=NEW_ID)
 
 
@@ -352,7 +362,7 @@ def test_a_container_that_is_made_stopped_has_yet_to_prove_itself(
     records: Records, steps: tuple[str, ...], view: View, remembered: Record
 ) -> None:
     outcome = done(FakeEngine(), records, of(*steps), view, definition(state="stopped"))
-    assert outcome == Outcome(True, NEW_ID, ())
+    assert (outcome.changed, outcome.container_id, outcome.error) == (True, NEW_ID, None)
     assert records.read("web") == remembered
 
 
@@ -428,8 +438,290 @@ def test_a_removed_container_leaves_a_snapshot(records: Records, wanted: Any) ->
     engine = FakeEngine()
     outcome = done(engine, records, of("remove"), RUNNING, wanted)
     assert engine.calls == ["stop c0f 7", "update c0f RestartPolicy", *TAKING, "remove c0f"]
-    assert outcome == Outcome(True, None, ())
+    assert outcome == Outcome(True, None, (), snapshot=TAKEN)
     assert records.read("web") == replace(RECORD, container_id=None)
+
+
+# The order of a replace
+
+
+SPENT_ID = "5e1" + "0" * 61
+SPENT = {
+    **container_of(WEB, status="exited", container_id=SPENT_ID),
+    "Name": f"/{aside_name('web', SPENT_ID)}",
+}
+HOLDER = snapshot(1, container=SPENT_ID, stopped_at=SPENT["State"]["FinishedAt"])
+REPLACING = [
+    "stop c0f 7",
+    "update c0f RestartPolicy",
+    *TAKING,
+    f"rename c0f {aside_name('web', CONTAINER_ID)}",
+    "create berth-web",
+    "start 4e3",
+]
+
+
+def test_a_replace_takes_a_snapshot_before_it_moves_and_removes_the_old_container_last(records: Records) -> None:
+    engine = FakeEngine()
+    done(engine, records, of("replace"), RUNNING)
+    assert engine.calls == [*REPLACING, "remove c0f"]
+
+
+def test_a_replaced_container_has_what_the_old_one_had(records: Records) -> None:
+    engine = FakeEngine().hold(RUNNING.container)
+    engine.write(CONTAINER_ID, "/installed")
+    done(engine, records, of("replace"), RUNNING)
+    assert "/installed" in engine.files("berth-web") and engine.names == {"berth-web": "running"}
+
+
+def test_the_new_container_is_remembered_before_the_old_one_is_removed(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = FakeEngine()
+    remembered: dict[str, str | None] = {}
+    do = engine.do
+
+    def looking(call: str, effect: Any) -> Any:
+        remembered[call] = records.read("web").container_id
+        return do(call, effect)
+
+    monkeypatch.setattr(engine, "do", looking)
+    records.write("web", RECORD)
+    done(engine, records, of("replace"), RUNNING)
+    assert (remembered["start 4e3"], remembered["remove c0f"]) == (CONTAINER_ID, NEW_ID)
+
+
+def test_a_replace_by_the_declared_image_still_leaves_a_snapshot_of_the_old_container(records: Records) -> None:
+    engine = FakeEngine().hold(RUNNING.container)
+    engine.write(CONTAINER_ID, "/installed")
+    outcome = done(engine, records, of(Step("replace", is_fresh=True)), RUNNING)
+    assert engine.calls == [*REPLACING, "remove c0f"]
+    assert ("/installed" in engine.files("berth-web"), "/installed" in engine.files(TAKEN)) == (False, True)
+    assert outcome.error is None
+
+
+def test_a_replace_without_a_snapshot_keeps_the_old_container_aside(records: Records) -> None:
+    engine = FakeEngine()
+    wanted = definition(snapshot={"on_replace": False})
+    done(engine, records, of(Step("replace", is_fresh=True)), RUNNING, wanted)
+    assert engine.calls == [call for call in REPLACING if call not in TAKING]
+    assert engine.names == {"berth-web": "running", aside_name("web", CONTAINER_ID): "exited"}
+
+
+def test_a_replace_that_is_not_started_keeps_the_old_container_as_the_way_back(records: Records) -> None:
+    engine = FakeEngine()
+    done(engine, records, of("replace"), EXITED, definition(state="stopped"))
+    assert engine.names == {"berth-web": "created", aside_name("web", CONTAINER_ID): "exited"}
+    assert engine.tags["berth/web:latest"] == engine.tags[TAKEN]
+
+
+def test_a_pending_container_that_became_ready_needs_no_way_back(records: Records) -> None:
+    engine = FakeEngine()
+    pending = container_of(WEB, status="created", container_id=NEW_ID)
+    view = View(
+        pending, replace(RECORD, pending_id=NEW_ID), previous=SPENT, lineage=Lineage((HOLDER,)), asides=(SPENT,)
+    )
+    assert done(engine, records, of("start"), view).error is None
+    assert engine.calls == ["start 4e3", "remove 5e1"]
+
+
+def test_a_way_back_that_no_snapshot_holds_is_kept(records: Records) -> None:
+    engine = FakeEngine()
+    pending = container_of(WEB, status="created", container_id=NEW_ID)
+    view = View(pending, replace(RECORD, pending_id=NEW_ID), previous=SPENT, asides=(SPENT,))
+    assert done(engine, records, of("start"), view).error is None
+    assert engine.calls == ["start 4e3"]
+
+
+@pytest.mark.xfail(strict=True, reason="what the clean step has removed already is removed again, and that fails")
+def test_what_was_left_over_is_removed_once_and_not_again_with_the_replaced_container(records: Records) -> None:
+    engine = FakeEngine()
+    view = replace(RUNNING, lineage=Lineage((HOLDER,)), asides=(SPENT,))
+    engine.add_image(HOLDER.id, {"Labels": {"berth.contract": "1"}}, *HOLDER.tags, "berth/web:latest")
+    outcome = done(engine, records, of(Step("clean", "x", {"container": SPENT_ID}), "replace"), view)
+    assert (outcome.error, engine.names) == (None, {"berth-web": "running"})
+
+
+# Snapshots beyond what is kept
+
+
+def snapshots_of(engine: FakeEngine, count: int) -> Lineage:
+    """Have so many snapshots, of which the newest is the latest; returns what there is then."""
+    made = [snapshot(number, tags=(snapshot(number).reference,)) for number in range(1, count + 1)]
+    made[-1] = snapshot(count, tags=(made[-1].reference, "berth/web:latest"))
+    for one in made:
+        engine.add_image(one.id, {"Labels": {"berth.contract": "1"}}, *one.tags)
+    return Lineage(tuple(reversed(made)))
+
+
+@pytest.mark.parametrize(("keep", "left"), [(1, []), (2, [4]), (3, [4, 3]), (9, [4, 3, 2, 1])])
+@pytest.mark.parametrize("steps", [("replace",), ("remove",)], ids=["replace", "remove"])
+def test_snapshots_beyond_what_is_kept_go_the_new_one_counted(
+    records: Records, steps: tuple[str, ...], keep: int, left: list[int]
+) -> None:
+    engine = FakeEngine()
+    view = replace(RUNNING, lineage=snapshots_of(engine, 4))
+    wanted = definition(snapshot={"keep": keep}, state="absent" if steps == ("remove",) else "started")
+    assert done(engine, records, of(*steps), view, wanted).error is None
+    own = {tag for tag in engine.tags if tag.startswith("berth/web:")}
+    assert own == {TAKEN, "berth/web:latest", *(snapshot(number).reference for number in left)}
+
+
+def test_what_is_not_declared_keeps_all_its_snapshots(records: Records) -> None:
+    engine = FakeEngine()
+    view = replace(RUNNING, lineage=snapshots_of(engine, 9))
+    done(engine, records, of("remove"), view, None)
+    assert len([tag for tag in engine.tags if tag.startswith("berth/web:")]) == 9 + 2
+
+
+def test_a_snapshot_that_another_container_was_made_from_is_kept(records: Records) -> None:
+    engine = FakeEngine()
+    lineage = snapshots_of(engine, 3)
+    view = replace(RUNNING, lineage=lineage, used_images=frozenset({lineage.snapshots[2].id}))
+    done(engine, records, of("replace"), view, definition(snapshot={"keep": 1}))
+    assert lineage.snapshots[2].reference in engine.tags and lineage.snapshots[1].reference not in engine.tags
+
+
+def test_the_snapshot_that_the_replaced_container_was_made_from_is_no_longer_used(records: Records) -> None:
+    engine = FakeEngine()
+    lineage = snapshots_of(engine, 2)
+    old = container_of(WEB, image_id=lineage.snapshots[0].id)
+    view = View(old, RECORD, lineage=lineage, used_images=frozenset({old["Image"]}))
+    done(engine, records, of("replace"), view, definition(snapshot={"keep": 1}))
+    assert lineage.snapshots[0].reference not in engine.tags
+
+
+# A replace that fails on the way
+
+
+def replaced(records: Records, engine: FakeEngine) -> Outcome:
+    """Replace a running container of a project that has a snapshot already."""
+    records.write("web", RECORD)
+    engine.write(CONTAINER_ID, "/installed")
+    return done(engine, records, of("replace"), replace(RUNNING, lineage=snapshots_of(engine, 1)))
+
+
+@pytest.mark.parametrize("is_late", [False, True], ids=["refused", "its answer lost"])
+@pytest.mark.parametrize("number", range(1, len(REPLACING) + 1), ids=REPLACING)
+def test_whichever_call_fails_the_old_container_comes_back_and_the_snapshot_is_taken_back(
+    records: Records, number: int, is_late: bool
+) -> None:
+    engine = FakeEngine().hold(RUNNING.container)
+    snapshots_of(engine, 1)
+    before = engine.tags
+    engine.fail(number, is_late, EngineError("the sky fell"))
+    outcome = replaced(records, engine)
+    assert outcome.error == "the sky fell The old container is running as berth-web."
+    assert (outcome.changed, outcome.container_id) == (False, CONTAINER_ID)
+    shown = engine.container("berth-web")
+    assert shown is not None and engine.names == {"berth-web": "running"}
+    assert (shown["Id"], shown["HostConfig"]["RestartPolicy"]["Name"]) == (CONTAINER_ID, WEB.restart)
+    assert (engine.tags, engine.nameless) == (before, [])
+    assert records.read("web") == RECORD
+
+
+@pytest.mark.parametrize("is_late", [False, True], ids=["refused", "its answer lost"])
+@pytest.mark.parametrize("number", range(1, len(REPLACING) + 2), ids=[*REPLACING, "remove c0f"])
+def test_wherever_the_engine_is_lost_the_content_is_in_a_container_or_in_a_snapshot(
+    records: Records, number: int, is_late: bool
+) -> None:
+    engine = FakeEngine().hold(RUNNING.container)
+    engine.fail(number, is_late, EngineError("no answer from the engine"), is_for_good=True)
+    outcome = replaced(records, engine)
+    assert outcome.error is not None and outcome.error.startswith("no answer from the engine")
+    assert any("/installed" in engine.files(name) for name in [*engine.names, *engine.tags])
+
+
+def test_a_replace_whose_old_container_cannot_be_removed_goes_on_with_the_new_one(records: Records) -> None:
+    engine = FakeEngine("remove c0f").hold(RUNNING.container)
+    outcome = replaced(records, engine)
+    assert (outcome.container_id, outcome.error) == (NEW_ID, "remove: the engine said: no")
+    assert engine.names == {"berth-web": "running", aside_name("web", CONTAINER_ID): "exited"}
+    assert records.read("web").container_id == NEW_ID
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 5, 6])
+@pytest.mark.parametrize("is_late", [False, True], ids=["refused", "its answer lost"])
+def test_a_removal_that_fails_keeps_the_container_until_a_snapshot_holds_it(
+    records: Records, number: int, is_late: bool
+) -> None:
+    engine = FakeEngine().hold(RUNNING.container)
+    engine.write(CONTAINER_ID, "/installed")
+    engine.fail(number, is_late, EngineError("the sky fell"))
+    assert done(engine, records, of("remove"), RUNNING, None).error == "the sky fell"
+    assert "berth-web" in engine.names
+    assert engine.nameless == []
+
+
+# Steps around snapshots
+
+
+def test_a_part_of_a_snapshot_is_removed(records: Records) -> None:
+    engine = FakeEngine()
+    engine.add_image("sha256:9a", {"Labels": {}})
+    done(engine, records, of(Step("clean", "image 9a", {"image": "sha256:9a"})), RUNNING)
+    assert engine.nameless == []
+
+
+def test_the_latest_is_put_on_the_snapshot_that_was_restored(records: Records) -> None:
+    engine = FakeEngine()
+    view = replace(RUNNING, lineage=snapshots_of(engine, 2))
+    done(engine, records, of(Step("tag", snapshot(1).reference)), view)
+    assert engine.tags["berth/web:latest"] == engine.tags[snapshot(1).reference]
+
+
+def test_a_snapshot_that_is_gone_cannot_become_the_latest(records: Records) -> None:
+    outcome = done(FakeEngine(), records, of(Step("tag", snapshot(1).reference)), RUNNING)
+    assert outcome.error == f"The snapshot {snapshot(1).reference} is gone."
+
+
+def test_a_restore_makes_the_container_from_the_snapshot_and_keeps_one_of_what_was(records: Records) -> None:
+    engine = FakeEngine().hold(RUNNING.container)
+    engine.write(CONTAINER_ID, "/newer")
+    lineage = snapshots_of(engine, 2)
+    older = lineage.snapshots[1]
+    step = Step("replace", source=source_of_snapshot(older))
+    outcome = done(engine, records, of(step, Step("tag", older.reference)), replace(RUNNING, lineage=lineage))
+    shown = engine.container("berth-web")
+    assert shown is not None and (shown["Image"], outcome.error) == (older.id, None)
+    assert engine.tags["berth/web:latest"] == older.id
+    assert "/newer" in engine.files(TAKEN)
+
+
+def test_a_restore_to_a_snapshot_beyond_what_is_kept_does_not_lose_it(records: Records) -> None:
+    engine = FakeEngine()
+    lineage = snapshots_of(engine, 3)
+    oldest = lineage.snapshots[2]
+    step = Step("replace", source=source_of_snapshot(oldest))
+    wanted = definition(snapshot={"keep": 1})
+    view = replace(RUNNING, lineage=lineage)
+    assert done(engine, records, of(step, Step("tag", oldest.reference)), view, wanted).error is None
+    assert engine.tags[oldest.reference] == engine.tags["berth/web:latest"] == oldest.id
+
+
+# Data that are meant to go
+
+
+def test_what_is_erased_is_forgotten_but_for_its_scope(records: Records) -> None:
+    records.write("web", RECORD)
+    outcome = done(FakeEngine(), records, of("erase", "create", "start"), RUNNING)
+    assert (outcome.container_id, outcome.error) == (NEW_ID, None)
+    assert records.read("web") == replace(RECORD, container_id=NEW_ID)
+
+
+def test_an_erasure_is_remembered_before_anything_is_made_afresh(records: Records) -> None:
+    records.write("web", RECORD)
+    assert done(FakeEngine("create"), records, of("erase", "create"), RUNNING).error == "create: the engine said: no"
+    assert records.read("web") == Record(scope="default")
+
+
+def test_what_is_forgotten_leaves_no_record_and_no_files(records: Records) -> None:
+    host_state = Path(Site(records.state_dir, "default").host_state("web"))
+    host_state.mkdir(parents=True)
+    (host_state / "settings").touch()
+    records.write("web", RECORD)
+    assert done(FakeEngine(), records, of("erase", "forget"), RUNNING, None) == Outcome(True, None, ())
+    assert records.all() == {} and not host_state.exists()
 
 
 # All of a host
@@ -464,3 +756,21 @@ def test_what_gives_up_ports_and_names_goes_before_what_may_take_them(monkeypatc
     monkeypatch.setattr(reconcile, "carry_out", slow)
     reconcile._carry_out_all(found, None, request(5))  # type: ignore[arg-type]
     assert set(barrier[:2]) == {"b", "d"}
+
+
+@pytest.mark.parametrize(("failing", "done_of"), [("", "abc"), ("a", "a"), ("b", "ab"), ("c", "abc")])
+def test_an_upgrade_goes_from_one_project_to_the_next_and_stops_at_the_first_failure(
+    monkeypatch: pytest.MonkeyPatch, failing: str, done_of: str
+) -> None:
+    plans = tuple(Plan(name, (Step("replace"),)) for name in "abc")
+    found = Survey(plans, (), [], dict.fromkeys("abc", NOTHING), {}, Snapshots([], "default"))
+    begun: list[str] = []
+
+    def carried(plan: Plan, *rest: Any) -> Outcome:
+        begun.extend(plan.project for _step in plan.steps)
+        return Outcome(bool(plan.steps), None, (), "no" if plan.steps and plan.project == failing else None)
+
+    monkeypatch.setattr(reconcile, "carry_out", carried)
+    told = reconcile._carry_out_all(found, None, request(8, operation="upgrade"))  # type: ignore[arg-type]
+    assert "".join(begun) == done_of
+    assert [bool(plan.warnings) for plan, _outcome in told] == [name not in done_of for name in "abc"]

@@ -341,6 +341,13 @@ class FakeApi:
         self._engine.do(f"commit {params['container'][:3]}", commit)
         return FakeAnswer({"Id": image_id})
 
+    def _get(self, url: str, params: dict[str, str]) -> FakeAnswer:
+        assert url == "/system/df" and params == {"type": "volume"}
+        return FakeAnswer({"Volumes": [{**one, "UsageData": {"Size": 42}} for one in self._engine.volume_list]})
+
+    def _result(self, answer: FakeAnswer, is_json: bool) -> Any:
+        return answer.json()
+
     def _raise_for_status(self, answer: FakeAnswer) -> None:
         return None
 

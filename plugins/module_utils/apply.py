@@ -17,6 +17,7 @@ from ansible_collections.berth.projects.plugins.module_utils.erase import erase
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError, message_of
 from ansible_collections.berth.projects.plugins.module_utils.launch import Launcher
 from ansible_collections.berth.projects.plugins.module_utils.names import container_name
+from ansible_collections.berth.projects.plugins.module_utils.observe import was_ever_ready
 from ansible_collections.berth.projects.plugins.module_utils.plan import Plan
 from ansible_collections.berth.projects.plugins.module_utils.records import Record, Records
 from ansible_collections.berth.projects.plugins.module_utils.replace import (
@@ -58,6 +59,7 @@ class _Work:
     container_id: str | None
     record: Record
     warnings: list[str] = field(default_factory=list)
+    snapshot: str | None = None
     done: int = 0
     is_forgotten: bool = False
 
@@ -115,7 +117,7 @@ def carry_out(plan: Plan, definition: Definition | None, view: View, tools: Tool
             tools.records.write(plan.project, work.record)
     except BerthError as problem:
         error = error or problem.msg
-    return Outcome(work.done > 0, work.container_id, tuple(work.warnings), error)
+    return Outcome(work.done > 0, work.container_id, tuple(work.warnings), error, work.snapshot)
 
 
 def _pull(work: _Work, step: Step, tools: Tools) -> None:
@@ -185,10 +187,8 @@ def _start(work: _Work, step: Step, tools: Tools) -> None:
             raise BerthError(f"{told} Then this failed, too: {second.msg} The next run goes on.") from error
         raise BerthError(f"{told} {back}".rstrip()) from error
     work.record = work.record.proven(container_id)
-    previous = work.view.previous
-    if previous and work.view.lineage.holder_of(previous):  # it was the way back, had this one not become ready
-        work.remember(tools)
-        tools.engine.remove(previous["Id"])
+    if container_id == work.view.record.pending_id:
+        _remove_held(work, tools)
 
 
 def _undo_start(work: _Work, container_id: str, tools: Tools) -> str:
@@ -203,7 +203,10 @@ def _undo_start(work: _Work, container_id: str, tools: Tools) -> str:
         work.record = work.record.proven(None)
         return ""
     previous_id = view.previous["Id"]
-    set_aside(tools.engine, work.project, container_id, tools.stop_timeout)
+    if was_ever_ready(tools.engine, work.existing):
+        set_aside(tools.engine, work.project, container_id, tools.stop_timeout)
+    else:  # nobody can have worked in it
+        tools.engine.remove(container_id)
     bring_back(tools.engine, work.project, previous_id, work.declared.restart)
     work.container_id, work.record = previous_id, work.record.proven(previous_id)
     return "The container that was there before runs again."
@@ -225,15 +228,25 @@ def _replace(work: _Work, step: Step, tools: Tools) -> None:
     source = tools.launcher.declared_source(definition) if step.is_fresh else step.source
     swapped = swap(tools.crew, definition, old, lineage, source, tools.site.scope)
     work.warnings += swapped.warnings
+    work.snapshot = swapped.taken.reference if swapped.taken else None
     work.container_id = swapped.container_id
     if definition.state != "started":  # it has yet to prove itself; until then the old one is the way back
         work.record = work.record.pending(swapped.container_id)
         return
     work.record = work.record.proven(swapped.container_id)
     work.remember(tools)
+    _remove_held(work, tools)
     if swapped.taken:
         tools.engine.remove(old["Id"])
         _prune(work, tools, swapped.taken, definition.snapshot.keep)
+
+
+def _remove_held(work: _Work, tools: Tools) -> None:
+    """Remove the containers that were the way back, had this one not become ready; snapshots hold what is in them."""
+    if work.view.held_asides:
+        work.remember(tools)
+    for one in work.view.held_asides:
+        tools.engine.remove(one["Id"])
 
 
 def _prune(work: _Work, tools: Tools, taken: Taken, keep: int) -> None:
@@ -253,6 +266,7 @@ def _remove(work: _Work, step: Step, tools: Tools) -> None:
     wish = Wish(work.project, tools.site.scope, squash_after)
     taken = tools.snapshotter.take(container_id, work.view.lineage, wish)
     work.warnings += taken.warnings
+    work.snapshot = taken.reference
     tools.engine.remove(container_id)
     if definition and work.view.container:
         _prune(work, tools, taken, definition.snapshot.keep)

@@ -86,7 +86,7 @@ def _view(engine: Engine, listing: Listing, lineage: Lineage, project: str, reco
     if entry.id == view.record.pending_id or (found.is_running and found.is_ready):
         return replace(found, previous=previous)
     # A run was cut off before this one was ready: back to the one that was.
-    return replace(view, container=previous, unproven=Unproven(container, not _was_ever_ready(engine, container)))
+    return replace(view, container=previous, unproven=Unproven(container, not was_ever_ready(engine, container)))
 
 
 def _container(engine: Engine, container_id: str) -> dict[str, Any] | None:
@@ -106,7 +106,7 @@ def _is_ready(engine: Engine, container: Mapping[str, Any], record: Record) -> b
     return container["Id"] == record.container_id or engine.has_printed(container["Id"], READY, state["StartedAt"])
 
 
-def _was_ever_ready(engine: Engine, container: Mapping[str, Any]) -> bool:
+def was_ever_ready(engine: Engine, container: Mapping[str, Any]) -> bool:
     """Whether a container was ready in any of its starts; one that never was started was not."""
     return container["State"]["Status"] != "created" and engine.has_printed(
         container["Id"], READY, container["Created"]

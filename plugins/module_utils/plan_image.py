@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site, Source
 from ansible_collections.berth.projects.plugins.module_utils.aspects_mounted import (
+    actual_image,
     image_values,
     wanted_image,
     wanted_mounts,
@@ -71,8 +72,11 @@ def _derived(case: Case) -> str | None:
 
 def is_outdated(case: Case) -> bool:
     """Whether the reference at the root of the container's lineage names another image by now."""
-    image = case.images.find(case.definition.image)
-    return image is not None and case.view.container is not None and case.view.base_id != image.id
+    image, container = case.images.find(case.definition.image), case.view.container
+    if image is None or container is None:
+        return False
+    began_with = actual_image(container, {})["reference"]
+    return began_with == case.definition.image and case.view.base_id != image.id
 
 
 def outdated_warning(case: Case) -> tuple[str, ...]:

@@ -90,7 +90,9 @@ def survey(engine: Engine | None, request: Request, records: Records) -> Survey:
     gone = sorted({orphan.project for orphan in orphans if orphan.is_prunable}) if request.prune else []
     wanted = [*request.names, *request.undeclared, *gone]
     views = view_projects(engine, listing, snapshots, wanted, records, request.parallel)
-    definitions, warnings = settle_users(request.definitions, views)
+    is_reset = request.policy.operation == "reset"  # which makes as if for the first time
+    known = {project: View() for project in views} if is_reset else views
+    definitions, warnings = settle_users(request.definitions, known)
 
     coming = _coming_images(request, image_list)
     planner = _Planner(definitions, Images(image_list), request.site, replace(request.policy, coming=coming), views)

@@ -340,7 +340,7 @@ def test_a_restore_does_not_mend_the_latest_tag_that_it_is_about_to_move() -> No
 
 @pytest.mark.xfail(strict=True, reason="the latest is a snapshot of what was restored away, and that comes back")
 def test_a_restore_of_the_latest_that_was_cut_off_goes_on_when_it_is_run_again() -> None:
-    """The container was made from the first one; the second is of the one before it, and was not yet moved away from."""
+    """The container was made from the first one; the second holds the container before it, and is the latest still."""
     found = restored(made_from(snapshot(1)), lineage=Lineage((latest(2), snapshot(1))))
     assert f"tag {snapshot(1).reference}" in steps_of(found)
 

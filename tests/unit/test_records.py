@@ -227,3 +227,66 @@ def test_the_state_folder_is_the_systems_for_root_and_the_users_else(
     monkeypatch.setattr(module.os, "geteuid", lambda: uid)
     monkeypatch.setenv("HOME", "/home/me")
     assert module.default_state_dir() == folder
+
+
+# Of which scope, and what becomes of a project that is no more
+
+
+def test_a_record_says_whose_it_is(records: Records) -> None:
+    records.write("web", RECORD.of_scope("team-b"))
+    assert records.read("web").scope == "team-b"
+
+
+def test_a_record_from_before_there_were_scopes_in_it_is_read(records: Records) -> None:
+    file_of(records).write_text('{"container_id": "c0ffee", "uid": 1000, "gid": 100}')
+    assert records.read("web") == RECORD
+
+
+def test_a_scope_that_is_none_makes_no_record(records: Records) -> None:
+    file_of(records).write_text('{"container_id": "c0ffee", "uid": 1000, "gid": 100, "scope": 5}')
+    assert records.read("web") == Record()
+
+
+def test_all_records_are_read_by_the_names_of_their_projects(records: Records) -> None:
+    records.write("web", RECORD)
+    records.write("api", Record("beef"))
+    file_of(records, "web").with_suffix(".json.part").touch()
+    assert records.all() == {"api": Record("beef"), "web": RECORD}
+
+
+def test_where_nothing_was_written_yet_there_are_no_records(tmp_path: Path) -> None:
+    assert Records(str(tmp_path / "nowhere")).all() == {}
+
+
+def host_state_of(records: Records) -> Path:
+    made = Path(records.state_dir) / "projects" / "web"
+    made.mkdir(parents=True)
+    (made / "settings.json").touch()
+    return made
+
+
+def test_a_forgotten_project_leaves_no_record_and_no_files(records: Records) -> None:
+    records.write("web", RECORD)
+    records.write("api", RECORD)
+    files = host_state_of(records)
+    records.forget("web", str(files))
+    assert (list(records.all()), files.exists()) == (["api"], False)
+
+
+def test_what_was_never_written_can_be_forgotten(records: Records) -> None:
+    records.forget("web", str(Path(records.state_dir) / "projects" / "web"))
+    assert records.all() == {}
+
+
+def test_a_record_stays_as_long_as_files_cannot_be_removed(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is what tells the next run of them."""
+
+    def refuse(path: str) -> None:
+        raise OSError(13, "Permission denied")
+
+    records.write("web", RECORD)
+    files = host_state_of(records)
+    monkeypatch.setattr(module.shutil, "rmtree", refuse)
+    with pytest.raises(BerthError, match=rf"^Cannot remove {files}: Permission denied"):
+        records.forget("web", str(files))
+    assert records.read("web") == RECORD

@@ -29,6 +29,7 @@ from ansible_collections.berth.projects.plugins.module_utils.names import (
     ownership_labels,
 )
 from ansible_collections.berth.projects.plugins.module_utils.observe import agent_of, agents_at_work, folder_problems
+from ansible_collections.berth.projects.plugins.module_utils.plan import Policy
 from ansible_collections.berth.projects.plugins.module_utils.records import Record, Records
 from ansible_collections.berth.projects.plugins.module_utils.request import request_from
 from ansible_collections.berth.projects.plugins.module_utils.survey import Survey, check_folders, survey
@@ -39,10 +40,12 @@ from ansible_collections.berth.projects.tests.unit.builders import (
     CONTAINER_ID,
     IMAGE,
     IMAGE_ENV,
+    IMAGE_ID,
     container_of,
     definition,
     image,
     of_unknown_scheme,
+    snapshot,
 )
 
 OLD_ID = "01d" + "0" * 61
@@ -66,6 +69,7 @@ class FakeEngine:
         self._image_config = image_config or {}
         self.asked: Counter[str] = Counter()
         self.listened: list[tuple[str, str, str]] = []
+        self.more_images: tuple[dict[str, Any], ...] = ()
 
     def containers(self) -> list[dict[str, Any]]:
         self.asked["containers"] += 1
@@ -83,7 +87,7 @@ class FakeEngine:
 
     def images(self) -> list[dict[str, Any]]:
         self.asked["images"] += 1
-        return [image()]
+        return [image(), *self.more_images]
 
     def volumes(self, label: str) -> list[dict[str, Any]]:
         assert label == "berth.managed=true"
@@ -95,7 +99,7 @@ class FakeEngine:
         self.listened.append((container_id, line, since))
         return self._ready
 
-    def container(self, name_or_id: str) -> dict[str, Any] | None:
+    def container(self, name_or_id: str, size: bool = False) -> dict[str, Any] | None:
         self.asked["container"] += 1
         return next((entry for entry in self._containers if entry["Id"] == name_or_id), None)
 
@@ -388,6 +392,141 @@ def test_what_is_not_declared_is_removed_only_with_prune(state_dir: str, prune: 
     found = look(FakeEngine(*containers), state_dir, {"name": "web"}, prune=prune)
     assert actions(found) == expected
     assert sorted(orphan.kind for orphan in found.orphans) == ["kept", "stray", "undeclared"]
+
+
+# What there is of snapshots, and what is to go
+
+
+def with_images(engine: FakeEngine, *entries: dict[str, Any]) -> FakeEngine:
+    engine.more_images = entries
+    return engine
+
+
+def listed_snapshot(number: int, *more_tags: str, project: str = "web", scope: str = "default") -> dict[str, Any]:
+    """A snapshot as it is listed."""
+    one = snapshot(number, project)
+    labels = {"project": project, "scope": scope, "taken": one.tag, "base": IMAGE, "base_id": IMAGE_ID}
+    return {
+        "Id": one.id,
+        "RepoTags": [one.reference, *more_tags],
+        "Labels": {f"berth.snapshot.{key}": value for key, value in labels.items()},
+        "Size": 1700,
+        "Created": one.created,
+    }
+
+
+def test_a_project_without_a_container_goes_on_from_its_snapshot(state_dir: str) -> None:
+    engine = with_images(FakeEngine(), listed_snapshot(2), listed_snapshot(1, "berth/web:latest"))
+    found = look(engine, state_dir, {"name": "web"})
+    assert [str(step) for step in found.plans[0].steps] == [f"create from {snapshot(1).reference}", "start"]
+
+
+def test_snapshots_of_another_scope_are_an_error(state_dir: str) -> None:
+    engine = with_images(FakeEngine(), listed_snapshot(1, scope="team-b"))
+    (plan,) = look(engine, state_dir, {"name": "web"}).plans
+    assert plan.steps == () and "in the scope 'team-b'" in (plan.error or "")
+
+
+def test_a_snapshot_that_cannot_be_used_is_told_while_planning(state_dir: str) -> None:
+    engine = with_images(FakeEngine(image_config={"Volumes": {"/data": {}}}), listed_snapshot(1))
+    (plan,) = look(engine, state_dir, {"name": "web"}).plans
+    assert plan.steps == () and f"The image {snapshot(1).reference} declares volumes" in (plan.error or "")
+
+
+@pytest.mark.parametrize("count", [1, 20])
+def test_snapshots_take_no_call_of_their_own(state_dir: str, count: int) -> None:
+    engine, names = unchanged_host(state_dir, count, recorded=True)
+    with_images(engine, *(listed_snapshot(number, project=name) for name in names for number in (1, 2, 3)))
+    look(engine, state_dir, *({"name": name} for name in names))
+    assert engine.asked == {"containers": 1, "images": 1, "volumes": 1, "container": count}
+
+
+def test_what_is_left_aside_of_a_replace_is_cleared_away(state_dir: str) -> None:
+    old = made(state_dir, definition(), name=aside_name("web", OLD_ID), container_id=OLD_ID, status="exited")
+    holder = listed_snapshot(1, "berth/web:latest")
+    ended = old["State"]["FinishedAt"]
+    holder["Labels"].update({"berth.snapshot.container": OLD_ID, "berth.snapshot.stopped_at": ended})
+    Records(state_dir).write("web", Record(CONTAINER_ID, 1000, 1000))
+    engine = with_images(FakeEngine(old, made(state_dir, definition())), holder)
+    assert [str(step) for step in look(engine, state_dir, {"name": "web"}).plans[0].steps] == [
+        f"clean {aside_name('web', OLD_ID)}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("params", "told"),
+    [
+        ({}, {}),
+        ({"operation": "upgrade"}, {}),
+        ({"operation": "destroy"}, {"web": [("container", "kept as a snapshot")]}),
+        ({"operation": "destroy", "destroy_data": True}, {"web": [("container", None), ("snapshot", None)]}),
+        ({"operation": "reset"}, {"web": [("container", None), ("snapshot", None)]}),
+    ],
+    ids=str,
+)
+def test_what_goes_is_told_of_runs_that_take_something_away(
+    state_dir: str, monkeypatch: pytest.MonkeyPatch, params: dict[str, Any], told: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(survey_module.VolumeStore, "sizes", lambda store: {})
+    engine = with_images(FakeEngine(made(state_dir, definition())), listed_snapshot(1))
+    losses = look(engine, state_dir, {"name": "web"}, **params).losses
+    assert {name: [(one.kind, one.kept) for one in lost] for name, lost in losses.items()} == told
+
+
+def test_a_project_that_is_not_declared_can_be_destroyed_by_its_name(state_dir: str) -> None:
+    engine = FakeEngine(made(state_dir, definition(name="old")))
+    payload = {"projects": [], "declared": ["web"], "undeclared": ["old"]}
+    params = {"payload": json.dumps(payload), "scope": "default", "state_dir": state_dir, "parallel": 1}
+    found = survey(engine, request_from({**params, "operation": "destroy"}), Records(state_dir))  # type: ignore[arg-type]
+    assert actions(found) == {"old": "remove"}
+
+
+def test_parts_of_an_undeclared_projects_snapshots_go_with_prune(state_dir: str) -> None:
+    part = {"Id": "sha256:9a", "RepoTags": None, "Labels": {"berth.snapshot.part": "default/old"}, "Size": 1}
+    found = look(with_images(FakeEngine(), part), state_dir, prune=True)
+    assert {plan.project: [str(step) for step in plan.steps] for plan in found.plans} == {"old": ["clean image 9a"]}
+
+
+def test_files_of_an_undeclared_project_go_with_prune_once_nothing_else_is_left(state_dir: str) -> None:
+    Records(state_dir).write("old", Record("gone", 5, 6, scope="default"))
+    assert [str(step) for step in look(FakeEngine(), state_dir, prune=True).plans[0].steps] == ["forget"]
+    kept = with_images(FakeEngine(), listed_snapshot(1, project="old"))
+    assert look(kept, state_dir, prune=True).plans[0].steps == ()
+
+
+def test_a_reset_settles_the_ids_of_the_agent_anew(
+    state_dir: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(survey_module.VolumeStore, "sizes", lambda store: {})
+    monkeypatch.setattr(users_module, "folder_owner", lambda definition: User(7, 8))
+    Records(state_dir).write("web", Record(CONTAINER_ID, 1000, 1000))
+    engine = FakeEngine(made(state_dir, definition()))
+    project = {"name": "web", "user": None, "workspaces": [{"path": str(tmp_path), "name": "x"}]}
+    assert look(engine, state_dir, project, operation="reset").definitions["web"].user == User(7, 8)
+    assert look(engine, state_dir, project).definitions["web"].user == User(1000, 1000)
+
+
+# What is asked for
+
+
+@pytest.mark.parametrize(
+    ("params", "policy"),
+    [
+        ({}, Policy()),
+        ({"operation": None, "snapshot": None, "when_busy": "defer"}, Policy()),
+        ({"operation": "state"}, Policy("state")),
+        ({"operation": "upgrade"}, Policy("upgrade", apply_images=True)),
+        ({"apply_image_changes": True}, Policy(apply_images=True)),
+        ({"operation": "restore", "snapshot": "x"}, Policy("restore", snapshot="x")),
+        ({"operation": "destroy", "destroy_data": True}, Policy("destroy", destroy_data=True)),
+        ({"operation": "reset", "when_busy": "force"}, Policy("reset", force=True)),
+    ],
+    ids=str,
+)
+def test_parameters_say_how_to_go_about_it(state_dir: str, params: dict[str, Any], policy: Policy) -> None:
+    payload = json.dumps({"projects": [], "declared": []})
+    asked = request_from({"payload": payload, "scope": "x", "state_dir": state_dir, "parallel": 1, **params})
+    assert (asked.policy, asked.undeclared) == (policy, ())
 
 
 # Before anything is changed

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.berth.projects.plugins.module_utils.lineage import Snapshots
+from ansible_collections.berth.projects.plugins.module_utils.lineage import Lineage, Snapshots
 from ansible_collections.berth.projects.plugins.module_utils.names import (
     agent_volume,
     aside_name,
@@ -19,14 +19,18 @@ from ansible_collections.berth.projects.plugins.module_utils.names import (
     ownership_labels,
 )
 from ansible_collections.berth.projects.plugins.module_utils.orphans import Found, Orphan, find_orphans
+from ansible_collections.berth.projects.plugins.module_utils.records import Record
 from ansible_collections.berth.projects.plugins.module_utils.world import (
     Images,
     Listing,
+    Unproven,
     View,
     name_clash,
     own_name,
+    snapshot_clash,
     volume_clash,
 )
+from ansible_collections.berth.projects.tests.unit.builders import container_of, definition, snapshot
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -224,3 +228,145 @@ def test_a_volume_of_another_scope_is_told(name: str, labels: dict[str, str] | N
 def test_another_projects_volume_is_no_clash() -> None:
     volumes = [{"Name": home_volume("api"), "Labels": ours("api", "team-b")}]
     assert volume_clash(Listing([], "default", volumes), "web") is None
+
+
+# Snapshots
+
+
+def test_snapshots_of_another_scope_are_told() -> None:
+    clash = snapshot_clash(Lineage(other_scope="team-b"), "default")
+    assert clash is not None
+    for word in ["in the scope 'team-b'", "works on 'default'", "another name", "berth_scope"]:
+        assert word in clash
+
+
+def test_our_own_snapshots_are_no_clash() -> None:
+    assert snapshot_clash(Lineage((snapshot(1),)), "default") is None
+
+
+def made_from(image_id: str, **labels: str) -> dict[str, Any]:
+    container = container_of(definition(), image_id=image_id)
+    container["Config"]["Labels"].update({f"berth.snapshot.{key}": value for key, value in labels.items()})
+    return container
+
+
+def test_the_origin_of_a_container_is_the_snapshot_that_it_was_made_from() -> None:
+    one, two = snapshot(1), snapshot(2)
+    assert View(made_from(one.id), lineage=Lineage((two, one))).origin is one
+
+
+@pytest.mark.parametrize("container", [None, made_from("sha256:else")], ids=["no container", "of another image"])
+def test_what_was_made_from_no_snapshot_has_no_origin(container: Any) -> None:
+    assert View(container, lineage=Lineage((snapshot(1),))).origin is None
+
+
+def test_a_container_has_a_lineage_where_it_has_inherited_a_snapshots_labels() -> None:
+    assert View(made_from("sha256:1", project="web")).has_lineage
+    assert not View(made_from("sha256:1", base="tool:1", base_id="sha256:2")).has_lineage
+    assert not View().has_lineage
+
+
+def test_the_base_is_the_image_at_the_root_of_the_lineage() -> None:
+    assert View(made_from("sha256:1", base_id="sha256:2")).base_id == "sha256:2"
+    assert View(made_from("sha256:1")).base_id == "sha256:1"
+    assert View().base_id is None
+
+
+def aside_of(container_id: str) -> dict[str, Any]:
+    container = container_of(definition(), status="exited", container_id=container_id)
+    return {**container, "Name": f"/{aside_name('web', container_id)}"}
+
+
+def test_containers_aside_are_held_where_a_snapshot_has_their_content() -> None:
+    held, loose = aside_of("a" * 64), aside_of("b" * 64)
+    one = snapshot(1, container=held["Id"], stopped_at=held["State"]["FinishedAt"])
+    view = View(container_of(definition()), lineage=Lineage((one,)), asides=(held, loose))
+    assert view.held_asides == (held,)
+
+
+def test_the_projects_own_container_is_not_held_aside() -> None:
+    own = aside_of("a" * 64)
+    one = snapshot(1, container=own["Id"], stopped_at=own["State"]["FinishedAt"])
+    assert View(own, lineage=Lineage((one,)), asides=(own,)).held_asides == ()
+
+
+@pytest.mark.parametrize(
+    ("status", "recorded", "is_ready", "spent"),
+    [
+        ("running", True, True, True),
+        ("exited", True, True, True),
+        ("running", False, True, True),
+        ("running", False, False, False),
+        ("exited", False, True, False),
+        ("created", False, True, False),
+    ],
+)
+def test_what_is_held_aside_is_spent_once_the_projects_own_has_proven_itself(
+    status: str, recorded: bool, is_ready: bool, spent: bool
+) -> None:
+    own, held = container_of(definition(), status=status), aside_of("a" * 64)
+    one = snapshot(1, container=held["Id"], stopped_at=held["State"]["FinishedAt"])
+    record = Record(own["Id"] if recorded else held["Id"])
+    view = View(own, record, is_ready=is_ready, lineage=Lineage((one,)), asides=(held,))
+    assert view.spent == ((held,) if spent else ())
+
+
+def test_nothing_is_spent_while_the_projects_own_container_waits_aside_itself() -> None:
+    own, held = aside_of("b" * 64), aside_of("a" * 64)
+    one = snapshot(1, container=held["Id"], stopped_at=held["State"]["FinishedAt"])
+    view = View(own, Record(own["Id"]), lineage=Lineage((one,)), asides=(own, held))
+    assert view.spent == ()
+
+
+@pytest.mark.parametrize(
+    ("remains", "exists"),
+    [
+        ({}, False),
+        ({"used_images": frozenset({"sha256:1"})}, False),
+        ({"container": container_of(definition())}, True),
+        ({"unproven": Unproven(container_of(definition()), True)}, True),
+        ({"asides": (aside_of("a" * 64),)}, True),
+        ({"lineage": Lineage((snapshot(1),))}, True),
+        ({"lineage": Lineage(parts=("sha256:9a",))}, True),
+        ({"volumes": ("berth-web-home",)}, True),
+        ({"has_state": True}, True),
+    ],
+)
+def test_a_project_exists_where_there_is_anything_of_it(remains: dict[str, Any], exists: bool) -> None:
+    assert View(**remains).exists is exists
+
+
+# Listings
+
+
+def test_a_listing_knows_the_images_that_containers_were_made_from() -> None:
+    entries = [listed("a", ImageID="sha256:1"), listed("b", ImageID="sha256:2"), listed("c", ImageID="sha256:1")]
+    assert Listing(entries, "default").used_images == {"sha256:1", "sha256:2"}
+
+
+def test_a_listing_knows_the_volumes_of_a_project_by_name_and_scope() -> None:
+    volumes = [
+        {"Name": home_volume("web"), "Labels": ours("web")},
+        {"Name": agent_volume("web"), "Labels": ours("web", "team-b")},
+        {"Name": home_volume("api"), "Labels": ours("api")},
+        {"Name": "else", "Labels": ours("web")},
+    ]
+    listing = Listing([], "default", volumes)
+    assert listing.volumes("web") == (home_volume("web"),)
+    assert listing.volumes() == tuple(sorted([home_volume("web"), home_volume("api"), "else"]))
+
+
+def test_a_listing_knows_the_volumes_in_a_container() -> None:
+    mounts = [{"Type": "volume", "Name": "a"}, {"Type": "bind", "Source": "/b"}, {"Type": "volume", "Name": "c"}]
+    assert Listing([listed("x", Mounts=mounts)], "default").all[0].volumes == ("a", "c")
+
+
+def test_a_listing_finds_what_of_a_project_waits_aside() -> None:
+    entries = [
+        listed("berth-web", ours("web"), "a" * 64),
+        listed(aside_name("web", "b" * 64), ours("web"), "b" * 64),
+        listed(aside_name("web", "c" * 64), ours("web", "team-b"), "c" * 64),
+        listed(aside_name("api", "d" * 64), ours("api"), "d" * 64),
+        listed(aside_name("web", "e" * 64), None, "e" * 64),
+    ]
+    assert [entry.id for entry in Listing(entries, "default").asides("web")] == ["b" * 64]

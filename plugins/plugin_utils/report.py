@@ -66,7 +66,7 @@ def _project_lines(host: str, project: Mapping[str, Any], check_mode: bool, oper
     if check_mode and project["changed"]:
         yield from (f"    {line}" for line in _loss_lines(project.get("losses") or ()))
     if project.get("snapshot"):
-        yield f"    {_way_back(project, operation)}"
+        yield f"    {_way_back(project)}"
 
 
 def _what(project: Mapping[str, Any], check_mode: bool, operation: str) -> str:
@@ -107,12 +107,12 @@ def _size(size: int | None) -> str:
     return "size not known" if size is None else size_text(size)
 
 
-def _way_back(project: Mapping[str, Any], operation: str) -> str:
-    reference = str(project["snapshot"])
-    if operation not in ("restore", "upgrade"):
+def _way_back(project: Mapping[str, Any]) -> str:
+    """What became of what was in the old container: the new one does not always go on with it."""
+    name, reference = project["name"], str(project["snapshot"])
+    if not any(step.startswith("replace from ") for step in project["steps"]):
         return f"kept: {reference}"
-    name, time = project["name"], reference.rpartition(":")[2]
-    return f"to go back: berth.projects.restore -e berth_only={name} -e berth_snapshot={time}"
+    return f"to go back: berth.projects.restore -e berth_only={name} -e berth_snapshot={reference.rpartition(':')[2]}"
 
 
 def reason_lines(reason: Mapping[str, Any]) -> Iterator[str]:

@@ -130,13 +130,20 @@ def test_a_changed_image_that_is_held_waits_for_an_upgrade(reasons: Any, word: s
     assert plan_lines("h", [entry(reasons=reasons, warnings=[UPGRADE])], False)[0] == f"h: web: {word}"
 
 
-def test_after_an_upgrade_or_a_restore_the_way_back_is_told() -> None:
-    done = entry(action="replace", reasons=[IMAGE], snapshot="berth/web:20260102T030405678901Z")
-    for operation in ("upgrade", "restore"):
-        assert plan_lines("h", [done], False, operation)[-1] == (
-            "    to go back: berth.projects.restore -e berth_only=web -e berth_snapshot=20260102T030405678901Z"
-        )
-    assert plan_lines("h", [done], False)[-1] == "    kept: berth/web:20260102T030405678901Z"
+@pytest.mark.parametrize(
+    ("step", "line"),
+    [
+        ("replace", "kept: berth/web:20260102T030405678901Z"),
+        ("remove", "kept: berth/web:20260102T030405678901Z"),
+        (
+            "replace from tool:2",
+            "to go back: berth.projects.restore -e berth_only=web -e berth_snapshot=20260102T030405678901Z",
+        ),
+    ],
+)
+def test_the_way_back_is_told_where_the_new_container_does_not_go_on_with_the_old(step: str, line: str) -> None:
+    done = entry(action=step.split(maxsplit=1)[0], steps=[step], snapshot="berth/web:20260102T030405678901Z")
+    assert plan_lines("h", [done], False) == [f"h: web: {step.split(maxsplit=1)[0]}", f"    {line}"]
 
 
 ALL = reason("data", "all there is", "none")

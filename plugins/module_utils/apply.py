@@ -226,7 +226,8 @@ def _replace(work: _Work, step: Step, tools: Tools) -> None:
     """The old container goes only once the record names the new one, and a snapshot holds what was in it."""
     definition, old, lineage = work.declared, work.existing, work.view.lineage
     source = tools.launcher.declared_source(definition) if step.is_fresh else step.source
-    swapped = swap(tools.crew, definition, old, lineage, source, tools.site.scope)
+    is_restore = step.source is not None
+    swapped = swap(tools.crew, definition, old, lineage, source, tools.site.scope, is_restore)
     work.warnings += swapped.warnings
     work.snapshot = swapped.taken.reference if swapped.taken else None
     work.container_id = swapped.container_id
@@ -238,7 +239,7 @@ def _replace(work: _Work, step: Step, tools: Tools) -> None:
     _remove_held(work, tools)
     if swapped.taken:
         tools.engine.remove(old["Id"])
-        _prune(work, tools, swapped.taken, definition.snapshot.keep)
+        _prune(work, tools, swapped.taken, definition.snapshot.keep, is_restore)
 
 
 def _remove_held(work: _Work, tools: Tools) -> None:
@@ -249,11 +250,12 @@ def _remove_held(work: _Work, tools: Tools) -> None:
         tools.engine.remove(one["Id"])
 
 
-def _prune(work: _Work, tools: Tools, taken: Taken, keep: int) -> None:
+def _prune(work: _Work, tools: Tools, taken: Taken, keep: int, is_restore: bool = False) -> None:
     """Remove the snapshots beyond ``keep``; the one just taken is none of those that the view knows."""
+    is_latest_moved = taken.is_new and not is_restore
     older = keep - 1 if taken.is_new else keep
     used = {*work.view.used_images} - {str(work.existing["Image"])}
-    for snapshot in work.view.lineage.surplus(max(older, 0), used, is_latest_moved=taken.is_new):
+    for snapshot in work.view.lineage.surplus(max(older, 0), used, is_latest_moved=is_latest_moved):
         tools.snapshotter.remove(snapshot)
 
 

@@ -248,9 +248,13 @@ class Engine:
             self.api.rename(container_id, name)
 
     def remove(self, container_id: str) -> None:
-        """Remove a container, never a volume of it."""
-        with self.calling(f"removing container {container_id[:12]}"):
-            self.api.remove_container(container_id, v=False, force=True)
+        """Remove a container, never a volume of it. One that is gone already is no error."""
+        try:
+            with self.calling(f"removing container {container_id[:12]}"):
+                self.api.remove_container(container_id, v=False, force=True)
+        except EngineError as error:
+            if error.status != 404:
+                raise
 
     def update(self, container_id: str, body: Mapping[str, Any]) -> None:
         """Change limits or the restart policy of a container as it runs.

@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
 from ansible_collections.berth.projects.plugins.module_utils.errors import EngineError
+from ansible_collections.berth.projects.plugins.module_utils.names import SNAPSHOT_PART
 
 _SLOWEST_DISK = 10 * 1024**2  # bytes per second; how long a copy may take before the engine counts as silent
 _TAR_END = 1024  # bytes, all of them zero
@@ -70,24 +71,36 @@ class ImageStore:
                 if event.get("error"):  # with status 200 all the same
                     raise EngineError(f"naming the snapshot {references[0]}: the engine said: {event['error']}", 200)
 
-    def flatten(self, container_id: str, repository: str, tag: str, changes: Sequence[str]) -> str:
-        """Make an image of one layer of all that a container shows, without its mounts.
+    def flatten(self, container_id: str, owner: str) -> str:
+        """Make a nameless image of one layer, of all that a container shows without its mounts.
 
         Args:
             container_id: Of which container; it should not be running.
-            repository: What to name the image.
-            tag: The same.
-            changes: Dockerfile instructions that give its configuration.
+            owner: ``<scope>/<project>``, for the image's one label.
 
         Returns:
             The image's id.
         """
         with self._engine.calling(f"flattening container {container_id[:12]}"):
             content = _whole_tar(self._engine.api.export(container_id), container_id)
-            answer = self._engine.api.import_image_from_stream(
-                content, repository=repository, tag=tag, changes=list(changes)
-            )
+            answer = self._engine.api.import_image_from_stream(content, changes=[f'LABEL {SNAPSHOT_PART}="{owner}"'])
             return _imported_id(answer, container_id)
+
+    def configure(self, part: str, config: Mapping[str, Any], name: tuple[str, str]) -> None:
+        """Give an image that says nothing of itself a configuration and a name, by way of a container never started.
+
+        Args:
+            part: Its id; its one label is that of ``flatten``, which the container inherits.
+            config: The whole configuration.
+            name: Repository and tag.
+        """
+        with self._engine.calling(f"naming the snapshot {name[0]}:{name[1]}"):
+            made = self._engine.api.create_container_from_config({"Image": part, "Cmd": ["true"]})
+        try:
+            labels = {**config["Labels"], SNAPSHOT_PART: ""}
+            self.commit(str(made["Id"]), {**config, "Labels": labels}, 0, name)
+        finally:
+            self._engine.remove(str(made["Id"]))
 
     def tag(self, image: str, reference: str) -> None:
         repository, _colon, tag = reference.rpartition(":")

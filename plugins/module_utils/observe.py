@@ -60,6 +60,7 @@ def _view(engine: Engine, listing: Listing, lineage: Lineage, project: str, reco
         lineage=lineage,
         used_images=listing.used_images,
         volumes=listing.volumes(project),
+        parts=listing.parts(project),
         has_state=record.scope == listing.scope,
     )
     entry = listing.named(container_name(project))

@@ -152,9 +152,8 @@ def mending_steps(case: Case) -> list[Step]:
     if view.name != wanted:
         steps.append(Step("rename", wanted))
     steps += [_clean_container(one) for one in view.spent] + _clean_parts(view)
-    origin, latest = view.origin, view.lineage.latest
-    if origin and latest and latest is not origin and latest.container != view.container_id:
-        steps.append(Step("tag", origin.reference))  # it was restored, and not all of that was done
+    if view.latest and view.latest is not view.lineage.latest:
+        steps.append(Step("tag", view.latest.reference))
     return steps
 
 
@@ -229,7 +228,8 @@ def _plan_replacement(case: Case, found: list[Difference], is_rebased: bool) -> 
         steps += [*more, Step("replace", f"from {case.definition.image}" if is_rebased else "", is_fresh=True)]
     else:
         steps.append(_replace_in_lineage(case))
-    plan = Plan(case.name, tuple(steps), tuple(reasons), () if is_rebased else outdated_warning(case))
+    warnings = () if steps and steps[-1].is_fresh else outdated_warning(case)
+    plan = Plan(case.name, tuple(steps), tuple(reasons), warnings)
     return plan.failed(error) if error else plan
 
 
@@ -288,7 +288,9 @@ def _clean_container(container: Mapping[str, Any]) -> Step:
 
 
 def _clean_parts(view: View) -> list[Step]:
-    return [Step("clean", f"image {part.partition(':')[2][:12]}", {"image": part}) for part in view.lineage.parts]
+    containers = [Step("clean", f"container {part[:12]}", {"container": part}) for part in view.parts]
+    images = [Step("clean", f"image {part.partition(':')[2][:12]}", {"image": part}) for part in view.lineage.parts]
+    return containers + images
 
 
 def _leftover_reasons(steps: Sequence[Step]) -> list[Reason]:

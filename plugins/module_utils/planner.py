@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Callable
 
-from ansible_collections.berth.projects.plugins.module_utils.plan import Case, Plan, Policy, Reason, defer
+from ansible_collections.berth.projects.plugins.module_utils.lineage import LATEST_TAG
+from ansible_collections.berth.projects.plugins.module_utils.plan import (
+    Case,
+    Plan,
+    Policy,
+    Reason,
+    defer,
+    must_wait,
+    waiting,
+)
 from ansible_collections.berth.projects.plugins.module_utils.plan_image import (
     image_steps,
     is_outdated,
@@ -67,7 +76,8 @@ def _plan_restoration(case: Case) -> Plan:
     definition, view = case.definition, case.view
     if definition.state == "absent":
         return Plan(case.name, error="is declared absent: declare it started or stopped, then restore it.")
-    snapshot = view.lineage.find(case.policy.snapshot)
+    wanted = case.policy.snapshot
+    snapshot = view.latest if wanted == LATEST_TAG else view.lineage.find(wanted)
     if snapshot is None:
         known = ", ".join(one.tag for one in view.lineage.snapshots) or "none"
         return Plan(case.name, error=f"There is no snapshot {case.policy.snapshot!r} of it. There are: {known}.")
@@ -83,8 +93,9 @@ def _plan_restoration(case: Case) -> Plan:
     mending = [step for step in mending if step.verb != "tag"]
     steps = [*mending, Step("replace", f"from {snapshot.reference}", source=source), Step("tag", snapshot.reference)]
     reason = Reason("snapshot", "the container as it is", snapshot.reference)
-    plan = Plan(case.name, tuple(steps), (*mending_reasons(case, mending), reason))
-    return defer(plan, view, case.policy)
+    if must_wait(view, case.policy):
+        return Plan(case.name, tuple(mending), tuple(mending_reasons(case, mending)), (waiting("restore", view),))
+    return Plan(case.name, tuple(steps), (*mending_reasons(case, mending), reason))
 
 
 def _plan_reset(case: Case) -> Plan:

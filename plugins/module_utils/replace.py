@@ -59,7 +59,13 @@ class Swap:
 
 
 def swap(
-    crew: Crew, definition: Definition, old: Mapping[str, Any], lineage: Lineage, source: Source | None, scope: str
+    crew: Crew,
+    definition: Definition,
+    old: Mapping[str, Any],
+    lineage: Lineage,
+    source: Source | None,
+    scope: str,
+    is_restore: bool = False,
 ) -> Swap:
     """Replace the container ``old``, as inspect shows it, by a new one made from the definition.
 
@@ -72,6 +78,7 @@ def swap(
         lineage: The project's snapshots.
         source: What the new one is made from; None for the snapshot of the old.
         scope: Of the run.
+        is_restore: Whether the source is what ``:latest`` is to be in the end.
 
     Raises:
         BerthError: The replacement failed; the message says what became of the old container.
@@ -84,7 +91,8 @@ def swap(
     try:
         quiesce(crew.engine, old["Id"], crew.stop_timeout)
         if definition.snapshot.on_replace or source is None:
-            taken = crew.snapshotter.take(old["Id"], lineage, wish)
+            # A restore moves :latest itself, when it is done: until then, running it again must mean the same.
+            taken = crew.snapshotter.take(old["Id"], lineage, wish, moves_latest=not is_restore)
         rename_aside(crew.engine, definition.name, old["Id"])
         new_id = crew.launcher.create(definition, source or source_of(taken))
         said = crew.launcher.start(definition.name, new_id) if definition.state == "started" else []

@@ -10,8 +10,7 @@ is made anew from that of the image below, which knows nothing of the container.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.definition import normal_reference
@@ -118,53 +117,15 @@ def covering_config(container: Mapping[str, Any], below: Config, labels: Mapping
     }
 
 
-def part_config(container: Mapping[str, Any], project: str, scope: str) -> dict[str, Any]:
-    """What to give the commit whose image lives only until its layers have another configuration."""
+def part_config(container: Mapping[str, Any], owner: str) -> dict[str, Any]:
+    """What to give the commit whose image lives only until its layers have another configuration.
+
+    Args:
+        container: As ``GET /containers/{id}/json`` shows it.
+        owner: ``<scope>/<project>``.
+    """
     emptied = {key: "" for key in container["Config"].get("Labels") or {} if key.startswith(_OURS)}
-    return {"Labels": {**emptied, SNAPSHOT_PART: f"{scope}/{project}"}}
-
-
-def import_changes(config: Config) -> list[str]:
-    """A configuration as the Dockerfile instructions that an import takes."""
-    return list(_instructions(config))
-
-
-def _instructions(config: Config) -> Iterator[str]:
-    for entry in config.get("Env") or []:
-        key, value = _pair(entry)
-        if value is not None:
-            yield f"ENV {key}={_quoted(value)}"
-    for key, value in sorted((config.get("Labels") or {}).items()):
-        yield f"LABEL {_quoted(key)}={_quoted(value)}"
-    for key, instruction in (("Entrypoint", "ENTRYPOINT"), ("Cmd", "CMD")):
-        if config.get(key):
-            yield f"{instruction} {json.dumps(config[key])}"
-    for key, instruction in (("User", "USER"), ("WorkingDir", "WORKDIR"), ("StopSignal", "STOPSIGNAL")):
-        if config.get(key):
-            yield f"{instruction} {config[key]}"
-    for port in sorted(config.get("ExposedPorts") or {}):
-        yield f"EXPOSE {port}"
-    if config.get("Volumes"):
-        yield f"VOLUME {json.dumps(sorted(config['Volumes']))}"
-    if config.get("Healthcheck"):
-        yield _healthcheck(config["Healthcheck"])
-
-
-def _healthcheck(check: Mapping[str, Any]) -> str:
-    test = check.get("Test") or ["NONE"]
-    if test[0] == "NONE":
-        return "HEALTHCHECK NONE"
-    durations = (("Interval", "interval"), ("Timeout", "timeout"), ("StartPeriod", "start-period"))
-    options = [f"--{name}={check[key]}ns" for key, name in durations if check.get(key)]
-    options += [f"--retries={check['Retries']}"] if check.get("Retries") else []
-    command = json.dumps(test[1:]) if test[0] == "CMD" else " ".join(test[1:])
-    return " ".join(["HEALTHCHECK", *options, "CMD", command])
-
-
-def _quoted(value: str) -> str:
-    """A value as a Dockerfile reads it: in double quotes, nothing in it expanded."""
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
-    return f'"{escaped}"'
+    return {"Labels": {**emptied, SNAPSHOT_PART: owner}}
 
 
 def _pair(entry: str) -> tuple[str, str | None]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from itertools import islice
@@ -27,14 +27,13 @@ from ansible_collections.berth.projects.plugins.module_utils.lineage import (
 from ansible_collections.berth.projects.plugins.module_utils.names import (
     SNAPSHOT_FLAT,
     SNAPSHOT_LAYERS,
-    SNAPSHOT_SCOPE,
+    SNAPSHOT_TAKEN,
     snapshot_repository,
 )
 from ansible_collections.berth.projects.plugins.module_utils.snapshot_config import (
     clean_config,
     config_without_image,
     covering_config,
-    import_changes,
     layers_below,
     part_config,
     snapshot_labels,
@@ -71,6 +70,11 @@ class Wish:
     scope: str
     squash_after: int
 
+    @property
+    def owner(self) -> str:
+        """How what only lives during a snapshot is labelled."""
+        return f"{self.scope}/{self.project}"
+
 
 class Snapshotter:
     """Shared by the threads of one run.
@@ -91,7 +95,7 @@ class Snapshotter:
         self._free_space = free_space or free_bytes
         self.images = ImageStore(engine)
 
-    def take(self, container_id: str, lineage: Lineage, wish: Wish) -> Taken:
+    def take(self, container_id: str, lineage: Lineage, wish: Wish, moves_latest: bool = True) -> Taken:
         """Snapshot a container's layer under a new tag, and move ``:latest`` to it.
 
         A running container is paused while its layer is copied. A snapshot that fails leaves neither a name nor an
@@ -101,6 +105,7 @@ class Snapshotter:
             container_id: Of which container.
             lineage: The project's snapshots so far.
             wish: What to take.
+            moves_latest: Whether a new container is to go on from it.
 
         Raises:
             BerthError: The disk is too full, or the engine could not.
@@ -110,7 +115,7 @@ class Snapshotter:
             raise BerthError(f"The container {container_id[:12]} is gone.")
         holder = lineage.holder_of(container)
         if holder:
-            return self._again(holder, lineage)
+            return self._again(holder, lineage, moves_latest)
         image = self._engine.image(container["Image"])
         below = (image.get("Config") or {}) if image else config_without_image(container)
         depth = len((image or {}).get("RootFS", {}).get("Layers") or [])
@@ -121,15 +126,14 @@ class Snapshotter:
         labels = snapshot_labels(container, below, wish.project, wish.scope, tag, flat)
         reference = f"{snapshot_repository(wish.project)}:{tag}"
         try:
-            if flat:
-                image_id = self._flatten(container, below, labels, wish.project, tag)
-            else:
-                image_id = self._commit(container, below, labels, reference, size)
-            self.images.tag(image_id, _latest(wish.project))
+            labels = self._make(container, below, labels, wish, size)
+            image_id = str((self._engine.image(reference) or {})["Id"])
+            if moves_latest:
+                self.images.tag(image_id, _latest(wish.project))
         except Exception:
             self.undo(reference, lineage, wish)
             raise
-        return Taken(reference, image_id, labels, tuple(_lost(container, flat)))
+        return Taken(reference, image_id, labels, tuple(_lost(container, labels)))
 
     def undo(self, reference: str, lineage: Lineage, wish: Wish) -> None:
         """Take a snapshot back, as far as it came; what cannot be done now the next run does."""
@@ -161,40 +165,52 @@ class Snapshotter:
     def point_latest(self, snapshot: Snapshot) -> None:
         self.images.tag(snapshot.id, _latest(snapshot.project))
 
-    def _again(self, holder: Snapshot, lineage: Lineage) -> Taken:
-        if holder is not lineage.latest:
+    def _again(self, holder: Snapshot, lineage: Lineage, moves_latest: bool) -> Taken:
+        if moves_latest and holder is not lineage.latest:
             self.point_latest(holder)
         image = self._engine.image(holder.id) or {}
         labels = (image.get("Config") or {}).get("Labels") or {}
         return Taken(holder.reference, holder.id, labels, is_new=False)
 
-    def _commit(
-        self,
-        container: Mapping[str, Any],
-        below: Mapping[str, Any],
-        labels: Mapping[str, str],
-        reference: str,
-        size: int,
-    ) -> str:
-        container_id = container["Id"]
-        repository, _colon, tag = reference.rpartition(":")
-        if keeps_layers_apart(self._engine.info()):
-            config = covering_config(container, below, labels)
-            return self.images.commit(container_id, config, size, (repository, tag))
-        project = repository.rpartition("/")[2]
-        part = self.images.commit(container_id, part_config(container, project, labels[SNAPSHOT_SCOPE]), size, None)
-        try:
-            self._load(part, clean_config(below, labels), reference)
-        except EngineError as error:
-            self.images.remove(part)
-            if error.status is None:
-                raise
-            # The store wants the layers' content, too: then through the one way that takes any configuration.
-            return self._flatten(container, below, labels, project, tag)
-        self.images.remove(part)
-        return str((self._engine.image(reference) or {})["Id"])
+    def _make(
+        self, container: Mapping[str, Any], below: Mapping[str, Any], labels: dict[str, str], wish: Wish, size: int
+    ) -> dict[str, str]:
+        """Make the image, under the name of its time; returns its labels."""
+        repository, tag = snapshot_repository(wish.project), labels[SNAPSHOT_TAKEN]
+        container_id, is_flat = container["Id"], labels[SNAPSHOT_LAYERS] == "0"
+        if not is_flat and keeps_layers_apart(self._engine.info()):
+            self.images.commit(container_id, covering_config(container, below, labels), size, (repository, tag))
+            return labels
+        if not is_flat:
+            part = self.images.commit(container_id, part_config(container, wish.owner), size, None)
+            with self._passing(part):
+                if self._load(part, clean_config(below, labels), f"{repository}:{tag}"):
+                    return labels
+            # This store does not take a configuration for layers it has. One that is made of the layer itself, then.
+            labels = {**labels, SNAPSHOT_LAYERS: "0", SNAPSHOT_FLAT: "true"}
+        with self._standing_still(container):
+            part = self.images.flatten(container_id, wish.owner)
+        with self._passing(part):
+            config = clean_config(below, labels)
+            if not self._load(part, config, f"{repository}:{tag}"):
+                self.images.configure(part, config, (repository, tag))
+        return labels
 
-    def _load(self, part: str, config: Mapping[str, Any], reference: str) -> None:
+    @contextmanager
+    def _passing(self, part: str) -> Iterator[None]:
+        """Remove the image that only the layers are wanted of, whatever becomes of those."""
+        try:
+            yield
+        except Exception:
+            with suppress(EngineError):  # the first failure is the one to tell; the next run removes it
+                self.images.remove(part)
+            raise
+        self.images.remove(part)
+
+    def _load(self, part: str, config: Mapping[str, Any], reference: str) -> bool:
+        """Give the layers of an image another configuration and a name. False where the store refuses that."""
+        if keeps_layers_apart(self._engine.info()):
+            return False
         image = self._engine.image(part)
         if image is None:
             raise EngineError(f"naming the snapshot {reference}: the engine has lost the image of its layers")
@@ -204,15 +220,13 @@ class Snapshotter:
             "created": image["Created"],
             "config": dict(config),
         }
-        self.images.load_config(whole, image["RootFS"]["Layers"], [reference])
-
-    def _flatten(
-        self, container: Mapping[str, Any], below: Mapping[str, Any], labels: Mapping[str, str], project: str, tag: str
-    ) -> str:
-        flat = {**labels, SNAPSHOT_LAYERS: "0", SNAPSHOT_FLAT: "true"}
-        changes = import_changes(clean_config(below, flat))
-        with self._standing_still(container):
-            return self.images.flatten(container["Id"], snapshot_repository(project), tag, changes)
+        try:
+            self.images.load_config(whole, image["RootFS"]["Layers"], [reference])
+        except EngineError as error:
+            if error.status is None:  # nobody refused anything: no answer came
+                raise
+            return False
+        return True
 
     @contextmanager
     def _standing_still(self, container: Mapping[str, Any]) -> Iterator[None]:
@@ -253,7 +267,7 @@ def free_bytes(folder: str) -> int | None:
     return status.f_bavail * status.f_frsize
 
 
-def _lost(container: Mapping[str, Any], flat: bool) -> Iterator[str]:
+def _lost(container: Mapping[str, Any], labels: Mapping[str, str]) -> Iterator[str]:
     """What of a layer no snapshot can keep, where this host can see it."""
     upper = ((container.get("GraphDriver") or {}).get("Data") or {}).get("UpperDir")
     found = list(islice(files_with_lost_attributes(upper), _SHOWN + 1)) if upper else []
@@ -261,7 +275,7 @@ def _lost(container: Mapping[str, Any], flat: bool) -> Iterator[str]:
         more = " and more" if len(found) > _SHOWN else ""
         names = ", ".join(found[:_SHOWN])
         yield f"the snapshot does not keep the POSIX ACLs and extended attributes of {names}{more}: engines drop them"
-    if flat:
+    if labels[SNAPSHOT_LAYERS] == "0":
         yield "the lineage was flattened: the snapshot is one layer now, and shares no disk space with its base"
 
 

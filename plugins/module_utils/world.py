@@ -22,6 +22,7 @@ from ansible_collections.berth.projects.plugins.module_utils.names import (
     PROJECT,
     SCOPE,
     SNAPSHOT_BASE_ID,
+    SNAPSHOT_PART,
     SNAPSHOT_PROJECT,
     agent_volume,
     container_name,
@@ -92,6 +93,11 @@ class Listing:
         """The containers of a project that wait under another name."""
         return [entry for entry in self.labelled() if entry.project == project and entry.is_aside]
 
+    def parts(self, project: str) -> tuple[str, ...]:
+        """The ids of containers that an interrupted snapshot of a project has left: they inherit its images' label."""
+        owner = f"{self.scope}/{project}"
+        return tuple(entry.id for entry in self.all if entry.labels.get(SNAPSHOT_PART) == owner)
+
     def volumes(self, project: str | None = None) -> tuple[str, ...]:
         """The names of the volumes that carry the labels of this scope, and are called as a project's are."""
         own = (name for name, labels in self._volumes.items() if labels.get(SCOPE) == self.scope)
@@ -156,6 +162,7 @@ class View:
         asides: The other containers of the project that wait aside.
         used_images: The ids of all images that containers of the engine were made from.
         volumes: The names of its volumes.
+        parts: The ids of containers that an interrupted snapshot has left.
         has_state: Whether Berth keeps files for it on the host, by a record that is of this scope.
     """
 
@@ -170,6 +177,7 @@ class View:
     asides: tuple[Mapping[str, Any], ...] = ()
     used_images: frozenset[str] = frozenset()
     volumes: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
     has_state: bool = False
 
     @property
@@ -196,6 +204,18 @@ class View:
     def origin(self) -> Snapshot | None:
         """The snapshot that the container was made from, if it is still there."""
         return self.lineage.of_image(str(self.container["Image"])) if self.container else None
+
+    @property
+    def latest(self) -> Snapshot | None:
+        """What a new container goes on from: where ``:latest`` is, or will be once a restore is finished.
+
+        A restore moves it last of all. So when it is neither on what the container was made from nor on a snapshot of
+        the container, that is still to be done.
+        """
+        latest, origin = self.lineage.latest, self.origin
+        if origin and latest and latest is not origin and latest.container != self.container_id:
+            return origin
+        return latest
 
     @property
     def has_lineage(self) -> bool:

@@ -48,3 +48,11 @@ def remove_everything(api: Any, namespace: Namespace) -> None:
     for image in api.images(filters={"reference": f"berth/{namespace.prefix}*"}):
         for tag in image["RepoTags"] or []:
             api.remove_image(tag, force=True)
+    for image in nameless_images(api, namespace):
+        api.remove_image(image, force=True)
+
+
+def nameless_images(api: Any, namespace: Namespace) -> list[str]:
+    """The ids of images without a name that snapshots of the namespace's projects have left."""
+    listed = api.images(filters={"dangling": True, "label": "berth.snapshot.part"})
+    return [one["Id"] for one in listed if f"/{namespace.prefix}-" in one["Labels"]["berth.snapshot.part"]]

@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.berth.projects.plugins.module_utils.engine_images import ImageStore
 from ansible_collections.berth.projects.plugins.module_utils.errors import EngineError
 from ansible_collections.berth.projects.plugins.module_utils.snapshots import keeps_layers_apart
-from engine_names import Namespace
+from engine_names import Namespace, nameless_images
 from host import TestHost
 
 VALUE = "a-value-that-nobody-should-keep"
@@ -98,24 +98,18 @@ class TestASnapshot:
         assert config["Healthcheck"]["Test"] == below["Healthcheck"]["Test"]
 
     def test_moves_latest_and_leaves_no_image_without_a_name(
-        self, host: TestHost, project: dict[str, Any], api: Any
+        self, host: TestHost, project: dict[str, Any], api: Any, namespace: Namespace
     ) -> None:
         first = host.snapshot(project).only["taken"]
         second = host.snapshot(project).only["taken"]
         tags = [reference.partition(":")[2] for reference in (first, second)]
         assert host.snapshots(project["name"]) == [*tags, "latest"]
         assert api.inspect_image(f"berth/{project['name']}:latest")["Id"] == api.inspect_image(second)["Id"]
-        assert nameless(api) == []
+        assert nameless_images(api, namespace) == []
 
 
 def has_containerd_store(api: Any) -> bool:
     return keeps_layers_apart(api.info())
-
-
-def nameless(api: Any) -> list[str]:
-    """Images of snapshots without a name."""
-    listed = api.images(filters={"dangling": True})
-    return [one["Id"] for one in listed if any(key.startswith("berth.snapshot") for key in one["Labels"] or {})]
 
 
 class TestTaking:
@@ -162,7 +156,13 @@ class TestTaking:
 
     @pytest.mark.parametrize("call", ["commit", "load_config", "tag"])
     def test_that_fails_leaves_no_image_and_latest_where_it_was(
-        self, host: TestHost, project: dict[str, Any], api: Any, monkeypatch: pytest.MonkeyPatch, call: str
+        self,
+        host: TestHost,
+        project: dict[str, Any],
+        api: Any,
+        namespace: Namespace,
+        monkeypatch: pytest.MonkeyPatch,
+        call: str,
     ) -> None:
         if call == "load_config" and has_containerd_store(api):
             pytest.skip("is not called on an engine with this store")
@@ -178,7 +178,7 @@ class TestTaking:
 
         monkeypatch.setattr(ImageStore, call, fail_once)
         assert "no answer" in host.snapshot(project).only["error"]
-        assert nameless(api) == []
+        assert nameless_images(api, namespace) == []
         assert host.snapshots(project["name"]) == [before.partition(":")[2], "latest"]
         assert api.inspect_image(f"berth/{project['name']}:latest")["Id"] == api.inspect_image(before)["Id"]
 

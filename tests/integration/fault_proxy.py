@@ -208,8 +208,11 @@ class _Exchange:
         return body
 
     def _pass_request_body(self) -> None:
-        with suppress(OSError):
+        try:
             pass_body(self._request, self._client, self._upstream.send)
+        except OSError:  # the module has given up half-way: the engine would wait for the rest
+            with suppress(OSError):
+                self._upstream.socket.shutdown(socket.SHUT_WR)
 
     def _answer_head(self) -> Head | None:
         while answer := read_head(self._upstream):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import groupby
 from pathlib import Path
 
 from fault_matrix import Operation
@@ -55,15 +56,17 @@ A case whose call was never made fails, so the number of cases is the number of 
 
 ## Which calls
 
-`{{id}}` and `{{name}}` stand for any. What is made several times is a case of its own each time. Reads that are made
-side by side come in any order.
+`{{id}}` and `{{name}}` stand for any. What is made several times is a case of its own each time. Reads in a row
+are in the order of the alphabet: some are made side by side.
 {sections}"""
 
 
 def told(calls: Iterable[Call]) -> list[str]:
-    """A line for each kind of call, in the order in which they first come."""
+    """A line for each kind of call, in the order in which they first come; of reads in a row, the order is chance."""
     counts = Counter(call.key for call in calls)
-    return [f"`{key}`" + (f", {count} times" if count > 1 else "") for key, count in counts.items()]
+    rows = groupby(counts, key=lambda key: key.startswith("GET "))
+    keys = (key for is_read, row in rows for key in (sorted(row) if is_read else row))
+    return [f"`{key}`" + (f", {counts[key]} times" if counts[key] > 1 else "") for key in keys]
 
 
 def documented(text: str, operation: Operation) -> list[str]:

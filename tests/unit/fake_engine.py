@@ -56,7 +56,6 @@ class FakeEngine(Engine):
         self.calls: list[str] = []
         self.updates: list[Mapping[str, Any]] = []
         self.committed: list[Mapping[str, Any]] = []
-        self.changes: list[str] = []
         self.export_chunks: Sequence[bytes] = (WHOLE_TAR,)
         self.exported: frozenset[str] = frozenset()
         self.load_events: Sequence[Mapping[str, Any]] = ()
@@ -266,7 +265,7 @@ class FakeEngine(Engine):
         self.do(f"rename {container_id[:3]} {name}", lambda: self._one(container_id).update(Name=f"/{name}"))
 
     def remove(self, container_id: str) -> None:
-        self.do(f"remove {container_id[:3]}", lambda: self._containers.pop(self._one(container_id)["Id"]))
+        self.do(f"remove {container_id[:3]}", lambda: self._containers.pop(container_id, None))
 
     def update(self, container_id: str, body: Mapping[str, Any]) -> None:
         self.updates.append(body)
@@ -372,19 +371,32 @@ class FakeApi:
         self._engine.exported = self._engine.files(container_id)
         return self._engine.export_chunks
 
-    def import_image_from_stream(self, stream: Iterable[bytes], repository: str, tag: str, changes: list[str]) -> str:
+    def import_image_from_stream(self, stream: Iterable[bytes], changes: list[str]) -> str:
         b"".join(stream)
-        self._engine.changes = changes
-        image_id = f"sha256:f1a7{len(self._engine.calls):060}"
-        names = [f"{repository}:{tag}"]
-        layer = f"sha256:imported {len(self._engine.calls)}"
+        (change,) = changes
+        key, _equals, value = change.removeprefix("LABEL ").partition("=")
+        number = len(self._engine.calls)
+        image_id, layer = f"sha256:f1a7{number:060}", f"sha256:imported {number}"
 
         def take_in() -> None:
             self._engine._layers[layer] = self._engine.exported
-            self._engine.add_image(image_id, _config_of(changes), *self._taken(names), layers=[layer])
+            self._engine.add_image(image_id, {"Labels": {key: value.strip('"')}}, layers=[layer])
 
-        self._engine.do(f"import {names[0]}", take_in)
+        self._engine.do("import", take_in)
         return json.dumps({"status": image_id})
+
+    def create_container_from_config(self, body: Mapping[str, Any]) -> dict[str, str]:
+        image = self._engine.image(body["Image"]) or {}
+        made = {
+            "Id": "4e19e7" + "0" * 58,
+            "Name": "/somebody",
+            "Image": image["Id"],
+            "State": {"Status": "created", "Running": False, "FinishedAt": "0001-01-01T00:00:00Z"},
+            "Config": {"Image": body["Image"], "Env": [], "Labels": dict(image["Config"]["Labels"])},
+            "HostConfig": {"Mounts": []},
+        }
+        self._engine.do("create a helper", lambda: self._engine.hold(made))
+        return {"Id": str(made["Id"])}
 
     def tag(self, image: str, repository: str, tag: str, force: bool) -> None:
         name = f"{repository}:{tag}"
@@ -433,16 +445,3 @@ class FakeAnswer:
 
     def json(self) -> Any:
         return self._data
-
-
-def _config_of(changes: Sequence[str]) -> dict[str, Any]:
-    """The labels and variables that an import is given; none of those in tests has a quote in it."""
-    pairs = [
-        (kind, entry.replace('"', "").partition("="))
-        for kind, _space, entry in (text.partition(" ") for text in changes)
-        if kind in ("ENV", "LABEL")
-    ]
-    return {
-        "Env": [f"{key}={value}" for kind, (key, _equals, value) in pairs if kind == "ENV"],
-        "Labels": {key: value for kind, (key, _equals, value) in pairs if kind == "LABEL"},
-    }

@@ -533,7 +533,6 @@ def test_a_way_back_that_no_snapshot_holds_is_kept(records: Records) -> None:
     assert engine.calls == ["start 4e3"]
 
 
-@pytest.mark.xfail(strict=True, reason="what the clean step has removed already is removed again, and that fails")
 def test_what_was_left_over_is_removed_once_and_not_again_with_the_replaced_container(records: Records) -> None:
     engine = FakeEngine()
     view = replace(RUNNING, lineage=Lineage((HOLDER,)), asides=(SPENT,))

@@ -10,6 +10,7 @@ import io
 import json
 import tarfile
 from collections.abc import Iterator
+from contextlib import nullcontext
 from hashlib import sha256
 from threading import Lock
 from typing import Any
@@ -134,10 +135,9 @@ def test_an_error_in_the_answer_to_a_load_is_one_though_its_status_is_200(api: M
 # All that a container shows, as one layer
 
 
-def test_a_flattened_image_is_named_and_configured_as_it_is_imported(api: Mock) -> None:
-    assert store_of(api).flatten(CONTAINER_ID, "berth/web", "T", ['ENV A="b"']) == "sha256:f1a7"
-    keys = api.import_image_from_stream.call_args.kwargs
-    assert keys == {"repository": "berth/web", "tag": "T", "changes": ['ENV A="b"']}
+def test_a_flattened_image_has_no_name_yet_and_says_whose_part_it_is(api: Mock) -> None:
+    assert store_of(api).flatten(CONTAINER_ID, "default/web") == "sha256:f1a7"
+    assert api.import_image_from_stream.call_args.kwargs == {"changes": ['LABEL berth.snapshot.part="default/web"']}
 
 
 def test_an_export_is_passed_on_whole(api: Mock) -> None:
@@ -148,7 +148,7 @@ def test_an_export_is_passed_on_whole(api: Mock) -> None:
         return IMPORTED
 
     api.import_image_from_stream.side_effect = take
-    store_of(api).flatten(CONTAINER_ID, "berth/web", "T", [])
+    store_of(api).flatten(CONTAINER_ID, "default/web")
     assert b"".join(sent) == b"content" + TAR_END
 
 
@@ -160,21 +160,21 @@ def test_an_export_is_passed_on_whole(api: Mock) -> None:
 def test_half_an_export_is_refused(api: Mock, chunks: list[bytes]) -> None:
     api.export.return_value = iter(chunks)
     with pytest.raises(EngineError, match=r"^flattening container c0ffee000000: the engine's export ended half-way$"):
-        store_of(api).flatten(CONTAINER_ID, "berth/web", "T", [])
+        store_of(api).flatten(CONTAINER_ID, "default/web")
 
 
 @pytest.mark.parametrize("pieces", [1, 7, 512, 1024, 4096])
 def test_the_end_of_an_export_may_come_in_pieces_of_any_size(api: Mock, pieces: int) -> None:
     whole = b"content" + bytes(3000)
     api.export.return_value = iter([whole[at : at + pieces] for at in range(0, len(whole), pieces)])
-    assert store_of(api).flatten(CONTAINER_ID, "berth/web", "T", []) == "sha256:f1a7"
+    assert store_of(api).flatten(CONTAINER_ID, "default/web") == "sha256:f1a7"
 
 
 def test_an_error_in_the_answer_to_an_import_is_one_though_its_status_is_200(api: Mock) -> None:
     api.import_image_from_stream.side_effect = None
     api.import_image_from_stream.return_value = '{"status":"Importing"}\n{"error":"no space left on device"}\n'
     with pytest.raises(EngineError, match=r"^flattening container .*no space left on device$"):
-        store_of(api).flatten(CONTAINER_ID, "berth/web", "T", [])
+        store_of(api).flatten(CONTAINER_ID, "default/web")
 
 
 @pytest.mark.parametrize("answer", ["", "\r\n", '{"status":"Importing"}\n', '{"progress":"x"}'])
@@ -182,7 +182,41 @@ def test_an_answer_to_an_import_that_ends_without_an_id_is_an_error(api: Mock, a
     api.import_image_from_stream.side_effect = None
     api.import_image_from_stream.return_value = answer
     with pytest.raises(EngineError, match=r"ended without an image$"):
-        store_of(api).flatten(CONTAINER_ID, "berth/web", "T", [])
+        store_of(api).flatten(CONTAINER_ID, "default/web")
+
+
+# A configuration for layers whose content the store wants along
+
+
+WHOLE = {"Env": ["A=b"], "Labels": {"c": "d"}}
+
+
+@pytest.fixture
+def helped(api: Mock) -> Mock:
+    api.create_container_from_config.return_value = {"Id": CONTAINER_ID}
+    return api
+
+
+def test_an_image_is_configured_by_a_commit_of_a_container_that_is_never_started(helped: Mock) -> None:
+    store_of(helped).configure("sha256:f1a7", WHOLE, ("berth/web", "T"))
+    assert helped.create_container_from_config.call_args.args[0]["Image"] == "sha256:f1a7"
+    sent = helped._post_json.call_args.kwargs
+    assert (sent["params"]["repo"], sent["params"]["tag"]) == ("berth/web", "T")
+    assert not helped.start.called
+
+
+def test_a_configured_image_is_no_part_any_more(helped: Mock) -> None:
+    store_of(helped).configure("sha256:f1a7", WHOLE, ("berth/web", "T"))
+    sent = helped._post_json.call_args.kwargs["data"]
+    assert sent == {"Env": ["A=b"], "Labels": {"c": "d", "berth.snapshot.part": ""}}
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_container_that_an_image_is_configured_by_is_removed(helped: Mock, fails: bool) -> None:
+    helped._raise_for_status.side_effect = refusal(500) if fails else None
+    with pytest.raises(EngineError) if fails else nullcontext():
+        store_of(helped).configure("sha256:f1a7", WHOLE, ("berth/web", "T"))
+    assert helped.remove_container.call_args.args == (CONTAINER_ID,)
 
 
 # Names

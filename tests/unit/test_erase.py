@@ -154,6 +154,15 @@ def test_what_a_killed_backup_left_is_no_obstacle(engine: FakeEngine) -> None:
     assert (engine.names, engine.volume_list) == ({}, [])
 
 
+@pytest.mark.xfail(strict=True, reason="the container is not looked for, and the image is told to be somebody else's")
+def test_what_a_killed_snapshot_left_is_no_obstacle(engine: FakeEngine) -> None:
+    """A container of the image that only its layer was wanted of; it inherits that image's label."""
+    left = {**stranger(), "Image": "sha256:9a"}
+    left["Config"]["Labels"] = {"berth.snapshot.part": "default/web"}
+    erase(engine.hold(left), "web", "default")
+    assert (engine.names, engine.nameless) == ({}, [])
+
+
 def test_a_snapshot_that_another_container_was_made_from_is_told(engine: FakeEngine) -> None:
     engine.hold({**stranger(), "Image": snapshot(1).id})
     with pytest.raises(BerthError, match=rf"The image {snapshot(1).reference} is used by a container"):

@@ -87,6 +87,9 @@ SCENARIOS = {
     "replace that flattens": Scenario(
         before=({}, {"env": {"A": "1"}}), after={**REPLACE, "snapshot": {"squash_after": 1}}
     ),
+    "replace that flattens on a containerd store": Scenario(
+        before=({}, {"env": {"A": "1"}}), after={**REPLACE, "snapshot": {"squash_after": 1}}, store=CONTAINERD_STORE
+    ),
     "replace on a containerd store": Scenario(after=REPLACE, store=CONTAINERD_STORE),
     "another image": Scenario(after={"image": "other:1"}, prepare=other_image, remains="snapshot"),
     "removal": Scenario(after={"state": "absent"}, remains="snapshot"),
@@ -174,12 +177,7 @@ def calls_of(scenario: Scenario, tmp_path: Path) -> list[str]:
         return bench.engine.calls[bench.begun_at :]
 
 
-REMOVED_TWICE = pytest.mark.xfail(
-    strict=True, reason="a leftover that was cleaned before the replace is removed again after it"
-)
-
-
-@pytest.fixture(params=[pytest.param(name, marks=REMOVED_TWICE if name == "restore" else ()) for name in SCENARIOS])
+@pytest.fixture(params=SCENARIOS)
 def scenario(request: pytest.FixtureRequest) -> Scenario:
     return SCENARIOS[request.param]
 
@@ -240,7 +238,6 @@ def assert_mended(bench: Bench, where: str) -> None:
 REPLACES = [name for name, one in SCENARIOS.items() if name.startswith("replace") and one.remains == "container"]
 
 
-@REMOVED_TWICE
 def test_a_run_that_was_killed_is_mended_also_where_something_else_is_wanted_by_then(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

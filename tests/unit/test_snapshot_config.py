@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 import pytest
@@ -17,7 +16,6 @@ from ansible_collections.berth.projects.plugins.module_utils.snapshot_config imp
     clean_config,
     config_without_image,
     covering_config,
-    import_changes,
     layers_below,
     part_config,
     snapshot_labels,
@@ -204,122 +202,6 @@ def test_whatever_the_environments_only_the_images_own_has_values(image: dict[st
 
 def test_the_part_of_a_snapshot_owns_nothing_and_says_whose_it_is() -> None:
     body = create_body(WEB, SITE)
-    labels = part_config(container_of(WEB), "web", "default")["Labels"]
+    labels = part_config(container_of(WEB), "default/web")["Labels"]
     assert labels.pop("berth.snapshot.part") == "default/web"
     assert set(labels) == {*body["Labels"], "berth.contract"} and not any(labels.values())
-
-
-# As instructions for an import
-
-
-def words(instruction: str) -> list[str]:
-    """The words of an instruction as a Dockerfile's reader takes them, of which each may be quoted."""
-    quoted = r'"((?:\\.|[^"\\])*)"'
-    found = re.finditer(rf'(?:{quoted}|[^\s"])+', instruction.partition(" ")[2])
-    return [re.sub(quoted, lambda match: re.sub(r'\\([\\"$])', r"\1", match.group(1)), word[0]) for word in found]
-
-
-@pytest.mark.parametrize(
-    ("value", "written"),
-    [
-        ("plain", '"plain"'),
-        ("", '""'),
-        ("two words", '"two words"'),
-        ("$HOME ${X}", '"\\$HOME \\${X}"'),
-        ('say "yes"', '"say \\"yes\\""'),
-        ("it's", '"it\'s"'),
-        ("back\\slash", '"back\\\\slash"'),
-        ("end\\", '"end\\\\"'),
-        ("a=b", '"a=b"'),
-        ("#no comment", '"#no comment"'),
-    ],
-)
-def test_a_value_is_quoted_so_that_nothing_in_it_means_anything(value: str, written: str) -> None:
-    assert import_changes({"Env": [f"A={value}"], "Labels": {"b": value}}) == [
-        f"ENV A={written}",
-        f'LABEL "b"={written}',
-    ]
-
-
-@given(KEYS, LINES)
-def test_what_a_value_was_is_read_again(key: str, value: str) -> None:
-    (instruction,) = import_changes({"Env": [f"{key}={value}"]})
-    assert words(instruction) == [f"{key}={value}"]
-
-
-@given(LINES.filter(bool), LINES)
-def test_what_a_label_was_is_read_again(key: str, value: str) -> None:
-    (instruction,) = import_changes({"Labels": {key: value}})
-    assert words(instruction) == [f"{key}={value}"]
-
-
-@given(LINES)
-def test_no_value_is_expanded(value: str) -> None:
-    (instruction,) = import_changes({"Env": [f"A={value}"]})
-    assert not re.search(r"(?<!\\)(?:\\\\)*\$", instruction)
-
-
-@pytest.mark.xfail(strict=True, reason="engines refuse the instruction: a newline ends it, also within quotes")
-@pytest.mark.parametrize(
-    "config",
-    [
-        {"Env": ["A=one\ntwo"]},
-        {"Labels": {"a": "one\ntwo"}},
-        {"Healthcheck": {"Test": ["CMD-SHELL", "one\ntwo"]}},
-    ],
-    ids=["variable", "label", "health check"],
-)
-def test_no_instruction_has_more_than_one_line(config: dict[str, Any]) -> None:
-    assert not [instruction for instruction in import_changes(config) if "\n" in instruction]
-
-
-@pytest.mark.xfail(strict=True, reason="engines refuse it: 'STOPSIGNAL is not a valid change command'")
-def test_only_instructions_are_given_that_an_import_takes() -> None:
-    """Those of ``docker import --change``, and HEALTHCHECK."""
-    allowed = {"CMD", "ENTRYPOINT", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "ONBUILD", "USER", "VOLUME", "WORKDIR"}
-    everything = {
-        **BELOW,
-        "Cmd": ["x"],
-        "StopSignal": "SIGINT",
-        "ExposedPorts": {"80/tcp": {}},
-        "Volumes": {"/data": {}},
-        "Healthcheck": {"Test": ["CMD", "x"]},
-    }
-    assert {instruction.partition(" ")[0] for instruction in import_changes(everything)} <= allowed
-
-
-@pytest.mark.xfail(strict=True, reason="engines expand variables in these instructions, and the value is lost")
-@pytest.mark.parametrize("config", [{"WorkingDir": "/a$b"}, {"Volumes": {"/a$b": {}}}], ids=["folder", "volume"])
-def test_no_path_is_expanded(config: dict[str, Any]) -> None:
-    (instruction,) = import_changes(config)
-    assert "$" not in instruction.replace("\\$", "")
-
-
-@pytest.mark.parametrize(
-    ("config", "instructions"),
-    [
-        ({}, []),
-        ({"Env": None, "Labels": None, "ExposedPorts": None, "Volumes": None}, []),
-        ({"Entrypoint": ["/entry", "-a b"], "Cmd": ["c"]}, ['ENTRYPOINT ["/entry", "-a b"]', 'CMD ["c"]']),
-        ({"Cmd": ["say", '"$X"']}, ['CMD ["say", "\\"$X\\""]']),
-        ({"User": "1000:1000"}, ["USER 1000:1000"]),
-        ({"WorkingDir": "/with space"}, ["WORKDIR /with space"]),
-        ({"ExposedPorts": {"80/tcp": {}, "53/udp": {}}}, ["EXPOSE 53/udp", "EXPOSE 80/tcp"]),
-        ({"Volumes": {"/b": {}, "/a": {}}}, ['VOLUME ["/a", "/b"]']),
-        ({"Healthcheck": {"Test": ["NONE"]}}, ["HEALTHCHECK NONE"]),
-        ({"Healthcheck": {"Test": ["CMD", "/x", "a b"]}}, ['HEALTHCHECK CMD ["/x", "a b"]']),
-        ({"Healthcheck": {"Test": ["CMD-SHELL", "a && b"]}}, ["HEALTHCHECK CMD a && b"]),
-        (
-            {"Healthcheck": {"Test": ["CMD", "x"], "Interval": 10**9, "Timeout": 5, "StartPeriod": 7, "Retries": 3}},
-            ['HEALTHCHECK --interval=1000000000ns --timeout=5ns --start-period=7ns --retries=3 CMD ["x"]'],
-        ),
-        ({"Env": ["NO_VALUE"]}, []),
-    ],
-)
-def test_each_setting_is_an_instruction(config: dict[str, Any], instructions: list[str]) -> None:
-    assert import_changes(config) == instructions
-
-
-def test_the_entrypoint_comes_before_the_command_which_it_would_reset() -> None:
-    kinds = [text.partition(" ")[0] for text in import_changes({"Cmd": ["c"], "Entrypoint": ["e"]})]
-    assert kinds == ["ENTRYPOINT", "CMD"]

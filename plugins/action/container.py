@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible.utils.display import Display
+from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
 from ansible_collections.berth.projects.plugins.plugin_utils.confirm import ERASING, demand_confirmed, demand_found
 from ansible_collections.berth.projects.plugins.plugin_utils.project_action import Order, ProjectAction
 from ansible_collections.berth.projects.plugins.plugin_utils.report import diff_of, plan_lines, warnings_of
@@ -19,6 +20,11 @@ class ActionModule(ProjectAction):
     module = "berth.projects.container"
 
     def _demand(self, order: Order) -> None:
+        if order.operation == "restore" and not order.only:
+            raise BerthError(
+                "Nothing was changed: a restore puts an earlier state in the place of what there is, so say of which "
+                "projects (berth_only)."
+            )
         if order.operation in ERASING and not self._task.check_mode:
             demand_confirmed(str(order.operation), order.names, order.args.get("confirm"))
 

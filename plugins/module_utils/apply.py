@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
@@ -149,6 +149,9 @@ def _clean(work: _Work, step: Step, tools: Tools) -> None:
     left = step.body or {}
     if "container" in left:
         tools.engine.remove(left["container"])
+    snapshot = work.view.lineage.find(left.get("snapshot", ""))
+    if snapshot:
+        tools.snapshotter.remove(snapshot)
     if "image" in left:
         tools.snapshotter.images.remove(left["image"])
 
@@ -226,20 +229,23 @@ def _replace(work: _Work, step: Step, tools: Tools) -> None:
     """The old container goes only once the record names the new one, and a snapshot holds what was in it."""
     definition, old, lineage = work.declared, work.existing, work.view.lineage
     source = tools.launcher.declared_source(definition) if step.is_fresh else step.source
-    is_restore = step.source is not None
-    swapped = swap(tools.crew, definition, old, lineage, source, tools.site.scope, is_restore)
+    restored = lineage.find(step.source.image) if step.source else None
+    swapped = swap(tools.crew, definition, old, lineage, source, tools.site.scope, restored is not None)
     work.warnings += swapped.warnings
     work.snapshot = swapped.taken.reference if swapped.taken else None
     work.container_id = swapped.container_id
-    if definition.state != "started":  # it has yet to prove itself; until then the old one is the way back
-        work.record = work.record.pending(swapped.container_id)
-        return
-    work.record = work.record.proven(swapped.container_id)
+    is_proven = definition.state == "started"
+    known = work.record
+    work.record = known.proven(swapped.container_id) if is_proven else known.pending(swapped.container_id)
     work.remember(tools)
+    if restored:
+        tools.snapshotter.point_latest(restored)
+    if not is_proven:  # until it has proven itself, the old one is the way back
+        return
     _remove_held(work, tools)
     if swapped.taken:
         tools.engine.remove(old["Id"])
-        _prune(work, tools, swapped.taken, definition.snapshot.keep, is_restore)
+        _prune(work, tools, swapped.taken, definition.snapshot.keep, [restored.id] if restored else [])
 
 
 def _remove_held(work: _Work, tools: Tools) -> None:
@@ -250,11 +256,21 @@ def _remove_held(work: _Work, tools: Tools) -> None:
         tools.engine.remove(one["Id"])
 
 
-def _prune(work: _Work, tools: Tools, taken: Taken, keep: int, is_restore: bool = False) -> None:
-    """Remove the snapshots beyond ``keep``; the one just taken is none of those that the view knows."""
-    is_latest_moved = taken.is_new and not is_restore
+def _prune(work: _Work, tools: Tools, taken: Taken, keep: int, spared: Collection[str] = ()) -> None:
+    """Remove the snapshots beyond ``keep``; the one just taken is none of those that the view knows.
+
+    Args:
+        work: The project.
+        tools: What removes them.
+        taken: The snapshot just taken.
+        keep: How many stay, that one among them.
+        spared: Ids of those that stay besides, since a container was made from them just now.
+    """
+    latest = work.view.lineage.latest
+    is_latest_moved = bool(spared) or latest is None or latest.id != taken.image_id
     older = keep - 1 if taken.is_new else keep
-    used = {*work.view.used_images} - {str(work.existing["Image"])}
+    gone = [str(one["Id"]) for one in (work.existing, *work.view.held_asides)]
+    used = {*work.view.used_images(gone), *spared, taken.image_id}
     for snapshot in work.view.lineage.surplus(max(older, 0), used, is_latest_moved=is_latest_moved):
         tools.snapshotter.remove(snapshot)
 
@@ -264,6 +280,7 @@ def _remove(work: _Work, step: Step, tools: Tools) -> None:
     container_id = work.id
     definition = work.definition
     squash_after = definition.snapshot.squash_after if definition else SnapshotPolicy().squash_after
+    tools.snapshotter.demand_room(container_id, work.view.lineage)
     quiesce(tools.engine, container_id, tools.stop_timeout)
     wish = Wish(work.project, tools.site.scope, squash_after)
     taken = tools.snapshotter.take(container_id, work.view.lineage, wish)

@@ -75,7 +75,11 @@ class Engine:
 
     @property
     def api(self) -> Any:
-        """The SDK's ``APIClient``, made when it is first needed."""
+        """The SDK's ``APIClient``, made when it is first needed: it asks the engine for its version."""
+        with self.calling("connecting to the engine"):
+            return self._made_client()
+
+    def _made_client(self) -> Any:
         with self._client_lock:
             if self._client is None:
                 self._client = sdk_client(self.docker_host, self._params)
@@ -185,7 +189,7 @@ class Engine:
     def _api_version(self) -> str:
         if self._reader:
             return self._reader.api_version()
-        return str(self.api.version()["ApiVersion"])
+        return str(self._made_client().version()["ApiVersion"])
 
     def _read(self, path: str, **query: str) -> tuple[int, Any]:
         if self._reader:

@@ -32,15 +32,12 @@ class Loss:
         return asdict(self)
 
 
-def losses_of(
-    engine: Engine, view: View, snapshots: Snapshots, sizes: Mapping[str, int | None], with_data: bool
-) -> list[Loss]:
+def losses_of(engine: Engine, view: View, sizes: Mapping[str, int | None], with_data: bool) -> list[Loss]:
     """What goes with a project's container, or with all its data.
 
     Args:
         engine: Asked for the sizes of the containers.
         view: What there is of it.
-        snapshots: All of the engine.
         sizes: Those of the engine's volumes, by name, in bytes.
         with_data: Whether snapshots and volumes go, too.
     """
@@ -51,8 +48,7 @@ def losses_of(
     found = (engine.container(container_id, size=True) for container_id in containers)
     losses = [Loss("container", str(one["Name"]).lstrip("/"), one.get("SizeRw") or 0, kept) for one in found if one]
     if with_data:
-        lineage = view.lineage
-        losses += [Loss("snapshot", one.reference, snapshots.own_size(one, lineage)) for one in lineage.snapshots]
+        losses += [Loss("snapshot", one.reference, one.own_size) for one in view.lineage.snapshots]
         losses += [Loss("volume", name, sizes.get(name)) for name in view.volumes]
     return losses
 
@@ -69,10 +65,13 @@ def erase(engine: Engine, project: str, scope: str) -> None:
     store.remove_helpers(project, scope, engine.containers())
     listing = Listing(engine.containers(), scope, engine.volumes(f"{MANAGED}=true"))
     own = [entry for entry in listing.labelled() if entry.project == project and (entry.has_its_name or entry.is_aside)]
-    _demand_unshared(listing, own, listing.volumes(project))
+    for part in listing.parts(project):
+        engine.remove(part)
+    lineage = Snapshots(engine.images(), scope).of(project)
+    _demand_unshared(listing, own, listing.volumes(project), lineage)
     for entry in own:
         engine.remove(entry.id)
-    remove_lineage(ImageStore(engine), Snapshots(engine.images(), scope).of(project))
+    remove_lineage(ImageStore(engine), lineage)
     for name in listing.volumes(project):
         store.remove(name)
 
@@ -88,13 +87,18 @@ def remove_lineage(images: ImageStore, lineage: Lineage) -> None:
             )
 
 
-def _demand_unshared(listing: Listing, own: Iterable[Listed], volumes: Iterable[str]) -> None:
-    """Refuse before anything is removed, where a volume cannot be."""
+def _demand_unshared(listing: Listing, own: Iterable[Listed], volumes: Iterable[str], lineage: Lineage) -> None:
+    """Refuse before anything is removed, where a volume or a snapshot cannot be."""
     ids = {entry.id for entry in own}
+    snapshots = {snapshot.id: snapshot.reference for snapshot in lineage.snapshots}
     for entry in listing.all:
-        shared = sorted(set(volumes) & set(entry.volumes)) if entry.id not in ids else []
+        if entry.id in ids:
+            continue
+        shared = [f"uses the volume {name}" for name in sorted(set(volumes) & set(entry.volumes))]
+        if entry.image_id in snapshots:
+            shared.append(f"was made from the snapshot {snapshots[entry.image_id]}")
         if shared:
             raise BerthError(
-                f"The container {entry.name} uses the volume {shared[0]}. Nothing was removed. "
+                f"The container {entry.name} {shared[0]}. Nothing was removed. "
                 "Remove that container first, then run again."
             )

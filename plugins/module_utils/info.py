@@ -47,7 +47,7 @@ def look(params: Mapping[str, Any]) -> dict[str, Any]:
 def _snapshots(snapshots: Snapshots, view: View) -> dict[str, Any]:
     """A project's snapshots, and the bytes that they take on top of their base."""
     return {
-        "snapshots": describe(snapshots, view.lineage, view.used_images),
+        "snapshots": describe(view.lineage, view.used_images()),
         "snapshots_size": snapshots.disk_use(view.lineage),
     }
 

@@ -19,6 +19,7 @@ from typing import Any
 from ansible_collections.berth.projects.plugins.module_utils.names import (
     SNAPSHOT_BASE,
     SNAPSHOT_BASE_ID,
+    SNAPSHOT_BELOW,
     SNAPSHOT_CONTAINER,
     SNAPSHOT_FLAT,
     SNAPSHOT_LAYERS,
@@ -55,6 +56,7 @@ class Snapshot:
         stopped_at: When that had ended, in the engine's words; empty if it was running.
         layers: How many lie on top of the root, or of where the lineage was flattened last.
         flat: Whether the lineage was flattened, and so shares nothing with its base.
+        below: The size of the parent, in bytes.
     """
 
     id: str
@@ -72,6 +74,7 @@ class Snapshot:
     stopped_at: str
     layers: int
     flat: bool
+    below: int = 0
 
     @property
     def reference(self) -> str:
@@ -82,6 +85,16 @@ class Snapshot:
     @property
     def is_latest(self) -> bool:
         return f"{snapshot_repository(self.project)}:{LATEST_TAG}" in self.tags
+
+    @property
+    def is_flattened(self) -> bool:
+        """Whether this very snapshot is the one layer that a lineage was flattened to."""
+        return self.flat and self.layers == 0
+
+    @property
+    def own_size(self) -> int:
+        """Bytes that it takes on top of the image below it."""
+        return self.size if self.is_flattened else max(self.size - self.below, 0)
 
     def holds(self, container: Mapping[str, Any]) -> bool:
         """Whether all that a stopped container has in its layer is in here: it has not run since."""
@@ -174,21 +187,18 @@ class Snapshots:
         return sorted({*self._by_project, *self._parts})
 
     def disk_use(self, lineage: Lineage) -> int:
-        """Bytes that a lineage takes on top of its base; what its own snapshots share is counted once."""
-        return sum(self.own_size(snapshot, lineage) for snapshot in lineage.snapshots)
+        """Bytes that a lineage takes on top of its base; what its snapshots share is counted once."""
+        own = sum(snapshot.own_size for snapshot in lineage.snapshots)
+        ids = {snapshot.id for snapshot in lineage.snapshots}
+        # Of a snapshot that is gone, the layers stay as long as one made from it does.
+        gone = {one.parent: one for one in lineage.snapshots if one.parent not in ids and not one.is_flattened}
+        return own + sum(max(one.below - self._base_size(one), 0) for one in gone.values())
 
-    def own_size(self, snapshot: Snapshot, lineage: Lineage) -> int:
-        """Bytes that a snapshot takes on top of the one below it, or of its base."""
-        return max(snapshot.size - self._shared(snapshot, lineage), 0)
-
-    def _shared(self, snapshot: Snapshot, lineage: Lineage) -> int:
-        if snapshot.flat and snapshot.layers == 0:
+    def _base_size(self, snapshot: Snapshot) -> int:
+        """Of what is not the lineage's own: nothing, once it was flattened."""
+        if snapshot.flat:
             return 0
-        parent = lineage.of_image(snapshot.parent)
-        if parent:
-            return parent.size
-        below = self.sizes.get(snapshot.parent, 0)
-        return below or (0 if snapshot.flat else min(self.sizes.get(snapshot.base_id, 0), snapshot.size))
+        return self.sizes.get(snapshot.base_id, snapshot.below)
 
     def _take(self, entry: Mapping[str, Any]) -> None:
         labels = entry.get("Labels") or {}
@@ -213,7 +223,6 @@ def snapshot_from(entry: Mapping[str, Any], labels: Mapping[str, str], tags: Seq
     named = [name for name in tags if name.startswith(snapshot_repository(project) + ":")]
     if not project or not named or not _TAG.match(tag):
         return None
-    layers = labels.get(SNAPSHOT_LAYERS, "")
     return Snapshot(
         id=entry["Id"],
         project=project,
@@ -223,14 +232,19 @@ def snapshot_from(entry: Mapping[str, Any], labels: Mapping[str, str], tags: Seq
         size=entry.get("Size") or 0,
         created=entry.get("Created") or 0,
         parent=labels.get(SNAPSHOT_PARENT, ""),
+        below=_number(labels.get(SNAPSHOT_BELOW, "")),
         base=labels.get(SNAPSHOT_BASE, ""),
         base_id=labels.get(SNAPSHOT_BASE_ID, ""),
         packages=labels.get(SNAPSHOT_PACKAGES, ""),
         container=labels.get(SNAPSHOT_CONTAINER, ""),
         stopped_at=labels.get(SNAPSHOT_STOPPED_AT, ""),
-        layers=int(layers) if layers.isdigit() else 0,
+        layers=_number(labels.get(SNAPSHOT_LAYERS, "")),
         flat=labels.get(SNAPSHOT_FLAT) == "true",
     )
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdigit() else 0
 
 
 def tags_of(entry: Mapping[str, Any]) -> list[str]:

@@ -58,7 +58,7 @@ def _view(engine: Engine, listing: Listing, lineage: Lineage, project: str, reco
     view = View(
         record=record,
         lineage=lineage,
-        used_images=listing.used_images,
+        image_users=listing.image_users,
         volumes=listing.volumes(project),
         parts=listing.parts(project),
         has_state=record.scope == listing.scope,

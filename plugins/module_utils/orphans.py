@@ -104,7 +104,7 @@ def _images(found: Found, declared: Collection[str]) -> Iterator[Orphan]:
         if project in declared:
             continue
         for one in lineage.snapshots:
-            size = found.snapshots.own_size(one, lineage)
+            size = one.own_size
             yield Orphan("image", "undeclared", one.reference, project, id=one.id, created=one.created, size=size)
         for part in lineage.parts:
             yield Orphan("image", "leftover", part, project, id=part, size=found.snapshots.sizes.get(part))

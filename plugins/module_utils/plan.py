@@ -121,12 +121,12 @@ def defer(plan: Plan, view: View, policy: Policy) -> Plan:
         return plan
     cutting = ", ".join(step.verb for step in plan.steps if step.means.cuts)
     kept = () if plan.erases else tuple(step for step in plan.steps if not step.means.cuts)
-    return replace(plan, steps=kept, warnings=(*plan.warnings, waiting(cutting, view)))
+    told = waiting(cutting, view, is_repeated=policy.operation == "provision")
+    return replace(plan, steps=kept, warnings=(*plan.warnings, told))
 
 
-def waiting(what: str, view: View) -> str:
+def waiting(what: str, view: View, is_repeated: bool = True) -> str:
+    """What is told of a step that waits; ``is_repeated`` says that any later run comes to it by itself."""
     work = ", ".join(view.agents)
-    return (
-        f"{what} deferred: an agent is at work ({work}). The next run that finds it idle does it; "
-        "a run with berth_when_busy=force does it now"
-    )
+    later = "The next run that finds it idle does it" if is_repeated else "Run it again when that is idle"
+    return f"{what} deferred: an agent is at work ({work}). {later}; a run with berth_when_busy=force does it now"

@@ -70,7 +70,11 @@ def plan_provision(case: Case) -> Plan:
     """Make a project as declared; or, where only its state matters, start or stop it."""
     view, policy = case.view, case.policy
     if case.definition.state == "absent":
-        return Plan(case.name) if policy.only_state else plan_removal(case.name, view, policy)
+        return (
+            Plan(case.name)
+            if policy.only_state
+            else plan_removal(case.name, view, policy, keep=case.definition.snapshot.keep)
+        )
     if view.container is None or (view.is_aside and policy.only_state):
         return _plan_state_of_none(case) if policy.only_state else plan_creation(case)
     refused = refusal(case)
@@ -114,11 +118,21 @@ def plan_differences(case: Case, found: list[Difference]) -> Plan:
     return plan
 
 
-def plan_removal(name: str, view: View, policy: Policy, reason: Reason | None = None) -> Plan:
-    """Snapshot and remove a project's container, and clear away what lies around of it."""
+def plan_removal(name: str, view: View, policy: Policy, reason: Reason | None = None, keep: int | None = None) -> Plan:
+    """Snapshot and remove a project's container, and clear away what lies around of it.
+
+    Args:
+        name: The project's.
+        view: What there is of it.
+        policy: How to go about it.
+        reason: Why; that it is declared absent, by default.
+        keep: How many snapshots stay; all, by default.
+    """
     leftovers = [_clean_container(one) for one in view.held_asides] + _clean_parts(view)
     if view.unproven:
         leftovers.insert(0, _clear_unproven(view))
+    if keep is not None:
+        leftovers += _clean_surplus(view, keep, [str(one["Id"]) for one in view.held_asides])
     if view.container is None:
         return Plan(name, tuple(leftovers), tuple(_leftover_reasons(leftovers)))
     before = "aside" if view.is_aside else view.status
@@ -152,6 +166,9 @@ def mending_steps(case: Case) -> list[Step]:
     if view.name != wanted:
         steps.append(Step("rename", wanted))
     steps += [_clean_container(one) for one in view.spent] + _clean_parts(view)
+    if case.policy.operation != "restore":  # what is to be restored may be among them; they go when that is done
+        going = [str(step.body["container"]) for step in steps if step.body and "container" in step.body]
+        steps += _clean_surplus(view, case.definition.snapshot.keep, going)
     if view.latest and view.latest is not view.lineage.latest:
         steps.append(Step("tag", view.latest.reference))
     return steps
@@ -291,6 +308,19 @@ def _clean_parts(view: View) -> list[Step]:
     containers = [Step("clean", f"container {part[:12]}", {"container": part}) for part in view.parts]
     images = [Step("clean", f"image {part.partition(':')[2][:12]}", {"image": part}) for part in view.lineage.parts]
     return containers + images
+
+
+def _clean_surplus(view: View, keep: int, going: Sequence[str]) -> list[Step]:
+    """Snapshots beyond those to keep: a run was cut off before it removed them, or fewer are declared now.
+
+    Args:
+        view: What there is of the project.
+        keep: How many stay.
+        going: The ids of containers that are removed before.
+    """
+    latest = view.latest.id if view.latest else ""
+    surplus = view.lineage.surplus(keep, {*view.used_images(going), latest})
+    return [Step("clean", f"snapshot {one.tag}", {"snapshot": one.reference}) for one in surplus]
 
 
 def _leftover_reasons(steps: Sequence[Step]) -> list[Reason]:

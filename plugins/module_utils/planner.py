@@ -67,7 +67,8 @@ def _plan_upgrade(case: Case) -> Plan:
         return Plan(case.name, error=refused)
     found = differences(case.definition, view.container, case.site)
     if not any(one.is_image for one in found) and not is_outdated(case):
-        return Plan(case.name)
+        mending = mending_steps(case)  # what an upgrade that was cut off has left to do
+        return Plan(case.name, tuple(mending), tuple(mending_reasons(case, mending)))
     return plan_differences(case, found)
 
 
@@ -91,10 +92,15 @@ def _plan_restoration(case: Case) -> Plan:
         return Plan(case.name, error=refused)
     mending = mending_steps(case)
     mending = [step for step in mending if step.verb != "tag"]
-    steps = [*mending, Step("replace", f"from {snapshot.reference}", source=source), Step("tag", snapshot.reference)]
+    steps = [*mending, Step("replace", f"from {snapshot.reference}", source=source)]
     reason = Reason("snapshot", "the container as it is", snapshot.reference)
     if must_wait(view, case.policy):
-        return Plan(case.name, tuple(mending), tuple(mending_reasons(case, mending)), (waiting("restore", view),))
+        return Plan(
+            case.name,
+            tuple(mending),
+            tuple(mending_reasons(case, mending)),
+            (waiting("restore", view, is_repeated=False),),
+        )
     return Plan(case.name, tuple(steps), (*mending_reasons(case, mending), reason))
 
 
@@ -111,12 +117,12 @@ def _plan_reset(case: Case) -> Plan:
 
 
 def _plan_destroy(case: Case) -> Plan:
-    return _plan_destruction(case.name, case.view, case.policy)
+    return _plan_destruction(case.name, case.view, case.policy, case.definition.snapshot.keep)
 
 
-def _plan_destruction(project: str, view: View, policy: Policy) -> Plan:
+def _plan_destruction(project: str, view: View, policy: Policy, keep: int | None = None) -> Plan:
     if not policy.destroy_data:
-        return plan_removal(project, view, policy)
+        return plan_removal(project, view, policy, keep=keep)
     if not view.exists:
         return Plan(project)
     plan = Plan(project, (Step("erase"), Step("forget")), (Reason("data", "all there is", "none"),))

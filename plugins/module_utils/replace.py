@@ -86,11 +86,14 @@ def swap(
     # Not as it is found: a run that was cut off has stopped it, and taken its restart policy away.
     runs = bool(old["State"]["Running"]) or definition.state == "started"
     wish = Wish(definition.name, scope, definition.snapshot.squash_after)
+    takes_snapshot = definition.snapshot.on_replace or source is None
     _check_image(crew, definition, old, source)
+    if takes_snapshot:
+        crew.snapshotter.demand_room(old["Id"], lineage)
     taken = None
     try:
         quiesce(crew.engine, old["Id"], crew.stop_timeout)
-        if definition.snapshot.on_replace or source is None:
+        if takes_snapshot:
             # A restore moves :latest itself, when it is done: until then, running it again must mean the same.
             taken = crew.snapshotter.take(old["Id"], lineage, wish, moves_latest=not is_restore)
         rename_aside(crew.engine, definition.name, old["Id"])

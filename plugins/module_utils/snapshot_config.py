@@ -17,6 +17,7 @@ from ansible_collections.berth.projects.plugins.module_utils.definition import n
 from ansible_collections.berth.projects.plugins.module_utils.names import (
     SNAPSHOT_BASE,
     SNAPSHOT_BASE_ID,
+    SNAPSHOT_BELOW,
     SNAPSHOT_CONTAINER,
     SNAPSHOT_FLAT,
     SNAPSHOT_LAYERS,
@@ -49,7 +50,7 @@ Config = Mapping[str, Any]
 
 
 def snapshot_labels(
-    container: Mapping[str, Any], below: Config, project: str, scope: str, tag: str, flat: bool
+    container: Mapping[str, Any], below: Config, project: str, scope: str, tag: str, flat: bool, size_below: int = 0
 ) -> dict[str, str]:
     """The labels of a snapshot.
 
@@ -60,6 +61,7 @@ def snapshot_labels(
         scope: The same.
         tag: When it is taken.
         flat: Whether all layers become one.
+        size_below: The size of that image in bytes.
     """
     old = below.get("Labels") or {}
     root = {SNAPSHOT_BASE: normal_reference(container["Config"]["Image"]), SNAPSHOT_BASE_ID: container["Image"]}
@@ -72,6 +74,7 @@ def snapshot_labels(
         SNAPSHOT_SCOPE: scope,
         SNAPSHOT_TAKEN: tag,
         SNAPSHOT_PARENT: container["Image"],
+        SNAPSHOT_BELOW: str(size_below),
         SNAPSHOT_CONTAINER: container["Id"],
         SNAPSHOT_STOPPED_AT: "" if container["State"]["Running"] else container["State"]["FinishedAt"],
         SNAPSHOT_LAYERS: "0" if flat else str(layers_below(below) + 1),

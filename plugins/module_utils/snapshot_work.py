@@ -33,6 +33,7 @@ class _Work:
 
     definition: Definition
     view: View
+    engine: Engine
     listing: Listing
     snapshotter: Snapshotter
     scope: str
@@ -67,7 +68,7 @@ def work_on_snapshots(params: Mapping[str, Any], check_mode: bool) -> dict[str, 
         views = view_projects(engine, listing, before, names, records, request.parallel)
         snapshotter = Snapshotter(engine)
         works = [
-            _Work(definition, views[definition.name], listing, snapshotter, scope, params["name"], check_mode)
+            _Work(definition, views[definition.name], engine, listing, snapshotter, scope, params["name"], check_mode)
             for definition in request.definitions
         ]
         with ThreadPoolExecutor(max_workers=request.parallel) as pool:
@@ -81,7 +82,7 @@ def work_on_snapshots(params: Mapping[str, Any], check_mode: bool) -> dict[str, 
     return result
 
 
-def describe(snapshots: Snapshots, lineage: Lineage, used: frozenset[str]) -> list[dict[str, Any]]:
+def describe(lineage: Lineage, used: frozenset[str]) -> list[dict[str, Any]]:
     """The snapshots of a project as plain data, newest first."""
     now = datetime.now(timezone.utc)
     return [
@@ -89,7 +90,7 @@ def describe(snapshots: Snapshots, lineage: Lineage, used: frozenset[str]) -> li
             "name": one.tag,
             "reference": one.reference,
             "image_id": one.id,
-            "size": snapshots.own_size(one, lineage),
+            "size": one.own_size,
             "age": age(time_of(one.tag), now),
             "latest": one is lineage.latest,
             "in_use": one.id in used,
@@ -120,6 +121,7 @@ def _run(operation: Callable[[_Work], None], work: _Work) -> None:
 
 def _take(work: _Work) -> None:
     view, policy = work.view, work.definition.snapshot
+    _drop_parts(work)
     if view.container is None or view.container_id is None or view.is_aside:
         raise BerthError(f"There is no container {container_name(work.definition.name)} to take a snapshot of.")
     if view.lineage.holder_of(view.container):  # nothing has happened in it since
@@ -131,7 +133,7 @@ def _take(work: _Work) -> None:
     taken = work.snapshotter.take(view.container_id, work.lineage, wish)
     work.taken = taken.reference
     work.warnings += taken.warnings
-    _drop(work, work.lineage.surplus(policy.keep - 1, view.used_images, is_latest_moved=True))
+    _drop(work, work.lineage.surplus(policy.keep - 1, view.used_images(), is_latest_moved=True))
 
 
 def _list(work: _Work) -> None:
@@ -139,11 +141,8 @@ def _list(work: _Work) -> None:
 
 
 def _prune(work: _Work) -> None:
-    for part in work.lineage.parts:
-        work.changed = True
-        if not work.is_check:
-            work.snapshotter.images.remove(part)
-    _drop(work, work.lineage.surplus(work.definition.snapshot.keep, work.view.used_images))
+    _drop_parts(work)
+    _drop(work, work.lineage.surplus(work.definition.snapshot.keep, work.view.used_images()))
 
 
 def _remove(work: _Work) -> None:
@@ -163,6 +162,18 @@ def _remove(work: _Work) -> None:
     _drop(work, [snapshot])
 
 
+def _drop_parts(work: _Work) -> None:
+    """Remove what an interrupted snapshot has left."""
+    for part in work.view.parts:
+        work.changed = True
+        if not work.is_check:
+            work.engine.remove(part)
+    for part in work.lineage.parts:
+        work.changed = True
+        if not work.is_check:
+            work.snapshotter.images.remove(part)
+
+
 def _drop(work: _Work, snapshots: list[Snapshot]) -> None:
     for snapshot in snapshots:
         if work.is_check or work.snapshotter.remove(snapshot):
@@ -177,7 +188,7 @@ def _entry(work: _Work, after: Snapshots) -> dict[str, Any]:
         "changed": work.changed,
         "taken": work.taken,
         "removed": work.removed,
-        "snapshots": describe(after, lineage, work.view.used_images),
+        "snapshots": describe(lineage, work.view.used_images()),
         "size": after.disk_use(lineage),
         "warnings": work.warnings,
         "error": work.error,

@@ -121,9 +121,10 @@ class Snapshotter:
         depth = len((image or {}).get("RootFS", {}).get("Layers") or [])
         flat = must_be_flat(layers_below(below) + 1, depth, wish.squash_after, container["State"]["Running"])
         size = int(container.get("SizeRootFs" if flat else "SizeRw") or 0)
-        self._demand_space(size)
+        self._demand_room(size)
         tag = lineage.next_tag(self._clock())
-        labels = snapshot_labels(container, below, wish.project, wish.scope, tag, flat)
+        size_below = int((image or {}).get("Size") or 0)
+        labels = snapshot_labels(container, below, wish.project, wish.scope, tag, flat, size_below)
         reference = f"{snapshot_repository(wish.project)}:{tag}"
         try:
             labels = self._make(container, below, labels, wish, size)
@@ -187,6 +188,7 @@ class Snapshotter:
                 if self._load(part, clean_config(below, labels), f"{repository}:{tag}"):
                     return labels
             # This store does not take a configuration for layers it has. One that is made of the layer itself, then.
+            self._demand_room(int(container.get("SizeRootFs") or 0))
             labels = {**labels, SNAPSHOT_LAYERS: "0", SNAPSHOT_FLAT: "true"}
         with self._standing_still(container):
             part = self.images.flatten(container_id, wish.owner)
@@ -240,7 +242,17 @@ class Snapshotter:
             if pauses:
                 self._engine.unpause(container["Id"])
 
-    def _demand_space(self, size: int) -> None:
+    def demand_room(self, container_id: str, lineage: Lineage) -> None:
+        """Check that there is room for a snapshot, before anything is stopped for it.
+
+        Raises:
+            BerthError: The disk is too full.
+        """
+        container = self._engine.container(container_id, size=True)
+        if container and not lineage.holder_of(container):
+            self._demand_room(int(container.get("SizeRw") or 0))
+
+    def _demand_room(self, size: int) -> None:
         folder = self._engine.info()["DockerRootDir"]
         free = self._free_space(folder) if self._engine.is_local else None
         if free is not None and free < size + _SPARE:

@@ -104,7 +104,7 @@ def survey(engine: Engine | None, request: Request, records: Records) -> Survey:
         plans.update(_measured(engine, plans, planner))
     for project, text in warnings.items():
         plans[project] = replace(plans[project], warnings=(*plans[project].warnings, text))
-    losses = _losses(engine, plans, views, snapshots, request.policy) if engine else {}
+    losses = _losses(engine, plans, views, request.policy) if engine else {}
     return Survey(tuple(plans.values()), orphans, ["image"] if coming else [], views, definitions, snapshots, losses)
 
 
@@ -117,14 +117,14 @@ def _lists(engine: Engine) -> tuple[list[dict[str, Any]], list[dict[str, Any]], 
 
 
 def _losses(
-    engine: Engine, plans: Mapping[str, Plan], views: Mapping[str, View], snapshots: Snapshots, policy: Policy
+    engine: Engine, plans: Mapping[str, Plan], views: Mapping[str, View], policy: Policy
 ) -> dict[str, list[Loss]]:
     """What goes for good, or out of sight; sizes of volumes are asked for only here, because they take long."""
     if policy.operation not in ("reset", "destroy"):
         return {}
     with_data = policy.operation == "reset" or policy.destroy_data
     sizes = VolumeStore(engine).sizes() if with_data else {}
-    return {project: losses_of(engine, views[project], snapshots, sizes, with_data) for project in plans}
+    return {project: losses_of(engine, views[project], sizes, with_data) for project in plans}
 
 
 def check_folders(request: Request) -> None:

@@ -105,9 +105,17 @@ class Listing:
         return tuple(sorted(name for name in own if wanted is None or name in wanted))
 
     @property
+    def image_users(self) -> dict[str, frozenset[str]]:
+        """By the ids of images, those of the containers that were made from them."""
+        users: dict[str, set[str]] = {}
+        for entry in self.all:
+            users.setdefault(entry.image_id, set()).add(entry.id)
+        return {image: frozenset(ids) for image, ids in users.items()}
+
+    @property
     def used_images(self) -> frozenset[str]:
         """The ids of all images that containers were made from."""
-        return frozenset(entry.image_id for entry in self.all)
+        return frozenset(self.image_users)
 
     def labelled(self) -> list[Listed]:
         """Everything that carries the labels of this scope, by name."""
@@ -160,7 +168,7 @@ class View:
         agents: The agents at work in the container, by name; asked for only when something would cut them.
         lineage: Its snapshots.
         asides: The other containers of the project that wait aside.
-        used_images: The ids of all images that containers of the engine were made from.
+        image_users: By the ids of images, those of the containers of the engine that were made from them.
         volumes: The names of its volumes.
         parts: The ids of containers that an interrupted snapshot has left.
         has_state: Whether Berth keeps files for it on the host, by a record that is of this scope.
@@ -175,7 +183,7 @@ class View:
     agents: tuple[str, ...] = ()
     lineage: Lineage = field(default_factory=Lineage)
     asides: tuple[Mapping[str, Any], ...] = ()
-    used_images: frozenset[str] = frozenset()
+    image_users: Mapping[str, frozenset[str]] = field(default_factory=dict)
     volumes: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
     has_state: bool = False
@@ -237,6 +245,11 @@ class View:
         """Those of them that are no way back any more: the project's container has proven itself."""
         proven = self.container_id == self.record.container_id or (self.is_running and self.is_ready)
         return self.held_asides if self.container and proven and not self.is_aside else ()
+
+    def used_images(self, without: Iterable[str] = ()) -> frozenset[str]:
+        """The ids of images that containers were made from, leaving out the containers of these ids."""
+        gone = set(without)
+        return frozenset(image for image, users in self.image_users.items() if users - gone)
 
     @property
     def exists(self) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import select
-import socket
+import socket as sockets
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -37,16 +37,16 @@ _PATTERNS = (
 class Wire:
     """One end of a connection: a socket, and a reader that may have read ahead of what was asked for."""
 
-    socket: socket.socket
+    socket: sockets.socket
     reader: BufferedReader
 
     @classmethod
-    def of(cls, sock: socket.socket) -> Wire:
+    def of(cls, sock: sockets.socket) -> Wire:
         return cls(sock, cast(BufferedReader, sock.makefile("rb")))
 
     @classmethod
     def to(cls, path: str) -> Wire:
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock = sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM)
         sock.connect(path)
         return cls.of(sock)
 
@@ -62,7 +62,7 @@ class Wire:
     def hang_up(self) -> None:
         """End both ways now, also for a thread that reads from it."""
         with suppress(OSError):
-            self.socket.shutdown(socket.SHUT_RDWR)
+            self.socket.shutdown(sockets.SHUT_RDWR)
 
     def close(self) -> None:
         self.hang_up()
@@ -199,7 +199,7 @@ def _pass_stream(source: Wire, target: Wire) -> None:
         target.hang_up()
     else:  # it may still read: what an exec with an input does
         with suppress(OSError):
-            target.socket.shutdown(socket.SHUT_WR)
+            target.socket.shutdown(sockets.SHUT_WR)
 
 
 def _is_gone(wire: Wire) -> bool:

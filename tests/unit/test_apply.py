@@ -67,11 +67,14 @@ def records(tmp_path: Path) -> Records:
     return made
 
 
-def done(engine: FakeEngine, records: Records, plan: Plan, view: View, wanted: Any = WEB) -> Outcome:
+def done(
+    engine: FakeEngine, records: Records, plan: Plan, view: View, wanted: Any = WEB, free: int | None = None
+) -> Outcome:
     site = Site(records.state_dir, "default")
     engine.hold(view.container, view.previous, view.unproven.container if view.unproven else None, *view.asides)
     launcher = Launcher(engine, site, records, 5)
-    tools = Tools(engine, records, launcher, Snapshotter(engine, clock=lambda: NOW), site, 7)
+    snapshotter = Snapshotter(engine, clock=lambda: NOW, free_space=lambda folder: free)
+    tools = Tools(engine, records, launcher, snapshotter, site, 7)
     return carry_out(plan, wanted, view, tools)
 
 
@@ -576,7 +579,7 @@ def test_what_is_not_declared_keeps_all_its_snapshots(records: Records) -> None:
 def test_a_snapshot_that_another_container_was_made_from_is_kept(records: Records) -> None:
     engine = FakeEngine()
     lineage = snapshots_of(engine, 3)
-    view = replace(RUNNING, lineage=lineage, used_images=frozenset({lineage.snapshots[2].id}))
+    view = replace(RUNNING, lineage=lineage, image_users={lineage.snapshots[2].id: frozenset({"0ther"})})
     done(engine, records, of("replace"), view, definition(snapshot={"keep": 1}))
     assert lineage.snapshots[2].reference in engine.tags and lineage.snapshots[1].reference not in engine.tags
 
@@ -585,9 +588,68 @@ def test_the_snapshot_that_the_replaced_container_was_made_from_is_no_longer_use
     engine = FakeEngine()
     lineage = snapshots_of(engine, 2)
     old = container_of(WEB, image_id=lineage.snapshots[0].id)
-    view = View(old, RECORD, lineage=lineage, used_images=frozenset({old["Image"]}))
+    view = View(old, RECORD, lineage=lineage, image_users={old["Image"]: frozenset({old["Id"]})})
     done(engine, records, of("replace"), view, definition(snapshot={"keep": 1}))
     assert lineage.snapshots[0].reference not in engine.tags
+
+
+def test_a_surplus_snapshot_is_cleaned_away_with_all_its_names_but_the_latest(records: Records) -> None:
+    engine = FakeEngine()
+    one = snapshot(1, tags=(snapshot(1).reference, "berth/web:mine"))
+    engine.add_image(one.id, {"Labels": {}}, *one.tags)
+    step = Step("clean", f"snapshot {one.tag}", {"snapshot": one.reference})
+    outcome = done(engine, records, of(step), replace(RUNNING, lineage=Lineage((one,))))
+    assert (outcome.error, engine.image(one.id)) == (None, None)
+
+
+@pytest.mark.parametrize("is_gone", [True, False], ids=["gone", "in use"])
+def test_a_surplus_snapshot_that_cannot_be_cleaned_away_is_no_failure(records: Records, is_gone: bool) -> None:
+    engine = FakeEngine()
+    one = snapshot(1)
+    if not is_gone:
+        engine.add_image(one.id, {"Labels": {}}, *one.tags)
+        engine.hold(container_of(WEB, image_id=one.id, container_id="f" * 64))
+    step = Step("clean", f"snapshot {one.tag}", {"snapshot": one.reference})
+    assert done(engine, records, of(step), replace(RUNNING, lineage=Lineage((one,)))).error is None
+    assert (one.reference in engine.tags) is not is_gone
+
+
+def test_an_older_snapshot_that_is_used_again_makes_the_latest_before_it_one_of_those_that_go(
+    records: Records,
+) -> None:
+    """As where a run was cut off after it had taken a snapshot, and before that became the latest."""
+    engine = FakeEngine()
+    was = snapshot(1, tags=(snapshot(1).reference, "berth/web:latest"))
+    holder = snapshot(2, container=CONTAINER_ID, stopped_at=EXITED.container["State"]["FinishedAt"])
+    for one in (was, holder):
+        engine.add_image(one.id, {"Labels": {"berth.contract": "1", "berth.snapshot.base": "x:1"}}, *one.tags)
+    view = replace(EXITED, lineage=Lineage((holder, was)))
+    assert done(engine, records, of("replace"), view, definition(snapshot={"keep": 1})).error is None
+    own = {tag for tag in engine.tags if tag.startswith("berth/web:")}
+    assert own == {holder.reference, "berth/web:latest"}
+    assert engine.tags["berth/web:latest"] == holder.id
+
+
+# Room on the disk
+
+
+@pytest.mark.parametrize("verb", ["replace", "remove"])
+@pytest.mark.parametrize("view", [RUNNING, EXITED], ids=["running", "exited"])
+def test_without_room_for_a_snapshot_nothing_is_stopped(records: Records, verb: str, view: View) -> None:
+    records.write("web", RECORD)
+    engine = FakeEngine()
+    engine.is_here = True
+    outcome = done(engine, records, of(verb), view, free=0)
+    assert (engine.calls, outcome.changed, outcome.container_id) == ([], False, CONTAINER_ID)
+    assert outcome.error is not None and "Make room" in outcome.error
+    assert records.read("web") == RECORD
+
+
+def test_a_replace_that_takes_no_snapshot_asks_for_no_room(records: Records) -> None:
+    engine = FakeEngine()
+    engine.is_here = True
+    wanted = definition(snapshot={"on_replace": False})
+    assert done(engine, records, of(Step("replace", is_fresh=True)), RUNNING, wanted, free=0).error is None
 
 
 # A replace that fails on the way
@@ -680,7 +742,7 @@ def test_a_restore_makes_the_container_from_the_snapshot_and_keeps_one_of_what_w
     lineage = snapshots_of(engine, 2)
     older = lineage.snapshots[1]
     step = Step("replace", source=source_of_snapshot(older))
-    outcome = done(engine, records, of(step, Step("tag", older.reference)), replace(RUNNING, lineage=lineage))
+    outcome = done(engine, records, of(step), replace(RUNNING, lineage=lineage))
     shown = engine.container("berth-web")
     assert shown is not None and (shown["Image"], outcome.error) == (older.id, None)
     assert engine.tags["berth/web:latest"] == older.id
@@ -694,8 +756,33 @@ def test_a_restore_to_a_snapshot_beyond_what_is_kept_does_not_lose_it(records: R
     step = Step("replace", source=source_of_snapshot(oldest))
     wanted = definition(snapshot={"keep": 1})
     view = replace(RUNNING, lineage=lineage)
-    assert done(engine, records, of(step, Step("tag", oldest.reference)), view, wanted).error is None
+    assert done(engine, records, of(step), view, wanted).error is None
     assert engine.tags[oldest.reference] == engine.tags["berth/web:latest"] == oldest.id
+
+
+@pytest.mark.parametrize("state", ["started", "stopped"])
+def test_the_latest_moves_to_what_is_restored_once_the_new_container_is_remembered(
+    records: Records, state: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = FakeEngine().hold(RUNNING.container)
+    lineage = snapshots_of(engine, 2)
+    older = lineage.snapshots[1]
+    moving = f"tag {older.reference} berth/web:latest"
+    remembered: list[str | None] = []
+    do = engine.do
+
+    def looking(call: str, effect: Any) -> Any:
+        if call == moving:
+            record = records.read("web")
+            remembered.append(record.container_id if state == "started" else record.pending_id)
+        return do(call, effect)
+
+    monkeypatch.setattr(engine, "do", looking)
+    view = replace(RUNNING, lineage=lineage)
+    outcome = done(
+        engine, records, of(Step("replace", source=source_of_snapshot(older))), view, definition(state=state)
+    )
+    assert (outcome.error, remembered, engine.tags["berth/web:latest"]) == (None, [NEW_ID], older.id)
 
 
 # Data that are meant to go

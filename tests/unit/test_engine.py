@@ -6,14 +6,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from threading import Lock
 from typing import Any
 from unittest.mock import Mock
 
+import docker.errors
 import pytest
+import requests
+from ansible_collections.berth.projects.plugins.module_utils import engine as engine_module
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
 from ansible_collections.berth.projects.plugins.module_utils.errors import EngineError
 
+PARAMS = {"docker_host": "tcp://nowhere:1", "api_version": "auto", "timeout": 1}
 SINCE = "2026-01-02T03:04:05.678901234Z"
 LINE = "berth: ready"
 
@@ -73,3 +78,50 @@ def test_a_pull_is_heard_to_its_end() -> None:
     api.pull.return_value = events
     engine_that(api).pull("tool:1")
     assert list(events) == []
+
+
+# The first connection: the SDK's client asks for the engine's version when it is made
+
+
+def no_answer() -> Exception:
+    return requests.exceptions.ConnectionError("Connection refused")
+
+
+def refusal() -> Exception:
+    response = Mock(status_code=500, reason="x")
+    return docker.errors.APIError("500 Server Error", response, explanation="shutting down")
+
+
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [(no_answer, r"no answer from the engine at tcp://nowhere:1 \(ConnectionError\)"), (refusal, "shutting down")],
+)
+def test_a_first_connection_that_fails_is_the_engines_failure(
+    monkeypatch: pytest.MonkeyPatch, failure: Callable[[], Exception], told: str
+) -> None:
+    monkeypatch.setattr(engine_module, "sdk_client", Mock(side_effect=failure()))
+    with pytest.raises(EngineError, match=f"^connecting to the engine: .*{told}"):
+        _ = Engine(PARAMS).api
+
+
+def test_a_first_connection_that_fails_within_a_call_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "sdk_client", Mock(side_effect=no_answer()))
+    with pytest.raises(EngineError, match=r"^connecting to the engine: no answer") as told:
+        Engine(PARAMS).containers()
+    assert "listing" not in told.value.msg
+
+
+def test_a_bug_while_connecting_is_not_taken_for_the_engines_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "sdk_client", Mock(side_effect=ZeroDivisionError()))
+    with pytest.raises(ZeroDivisionError):
+        _ = Engine(PARAMS).api
+
+
+def test_a_connection_is_made_once_and_again_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Mock()
+    made = Mock(side_effect=[no_answer(), client])
+    monkeypatch.setattr(engine_module, "sdk_client", made)
+    engine = Engine(PARAMS)
+    with pytest.raises(EngineError):
+        _ = engine.api
+    assert engine.api is engine.api is client and made.call_count == 2

@@ -106,6 +106,23 @@ SCENARIOS = {
         options={"operation": "restore", "snapshot": OLDEST},
         remains="snapshot",
     ),
+    "restore of the oldest that is kept": Scenario(
+        before=({}, {"env": {"A": "0"}}, {"env": {"A": "1"}}, {"env": {"A": "2"}}),
+        after={"env": {"A": "2"}},
+        options={"operation": "restore", "snapshot": OLDEST},
+        remains="snapshot",
+    ),
+    "restore of one beyond what is kept": Scenario(
+        before=({}, {"env": {"A": "0"}}, {"env": {"A": "1"}}, {"env": {"A": "2"}}),
+        after={"env": {"A": "2"}, "snapshot": {"keep": 2}},
+        options={"operation": "restore", "snapshot": OLDEST},
+        remains="snapshot",
+    ),
+    "removal that prunes": Scenario(
+        before=({}, {"env": {"A": "0"}}, {"env": {"A": "1"}}),
+        after={"state": "absent", "snapshot": {"keep": 1}},
+        remains="snapshot",
+    ),
     "reset": Scenario(before=({}, {"env": {"A": "1"}}), options={"operation": "reset"}, remains=None),
     "destruction": Scenario(
         before=({}, {"env": {"A": "1"}}), options={"operation": "destroy", "destroy_data": True}, remains=None

@@ -76,6 +76,7 @@ def test_a_listed_snapshot_says_what_it_was_made_from() -> None:
         stopped_at=STOPPED_AT,
         layers="4",
         flat="true",
+        below="70",
     )
     (found,) = lineage(entry).snapshots
     assert found == snapshot(
@@ -89,6 +90,7 @@ def test_a_listed_snapshot_says_what_it_was_made_from() -> None:
         container="c0ffee",
         layers=4,
         flat=True,
+        below=70,
     )
 
 
@@ -137,6 +139,11 @@ def test_what_is_no_snapshot_is_none(entry: dict[str, Any]) -> None:
 
 def test_a_layer_count_that_is_none_counts_as_no_layer() -> None:
     assert lineage(listed(layers="many")).snapshots[0].layers == 0
+
+
+@pytest.mark.parametrize("labels", [{}, {"below": ""}, {"below": "-7"}, {"below": "much"}])
+def test_a_size_below_that_is_none_counts_as_none(labels: dict[str, str]) -> None:
+    assert lineage(listed(**labels)).snapshots[0].below == 0
 
 
 def test_snapshots_of_another_scope_are_not_ours_and_are_told_of() -> None:
@@ -330,9 +337,15 @@ def measured(*entries: dict[str, Any], base_size: int = 1000) -> int:
     return found.disk_use(found.of("web"))
 
 
-def chain(number: int, parent: str, size: int, **labels: str) -> dict[str, Any]:
+def chain(number: int, parent: str, size: int, below: int = 1000, **labels: str) -> dict[str, Any]:
+    """The ``number``th snapshot, made from that image, which had so many bytes."""
     tag = f"20260102T{number:06}000000Z"
-    return listed(tag, image_id=f"sha256:{number}", parent=parent, base_id=IMAGE_ID, size=size, **labels)
+    written = {"parent": parent, "base_id": IMAGE_ID, "below": str(below), **labels}
+    return listed(tag, image_id=f"sha256:{number}", size=size, **written)
+
+
+def flattened(number: int, parent: str, size: int, below: int = 1000) -> dict[str, Any]:
+    return chain(number, parent, size, below, layers="0", flat="true")
 
 
 def test_a_snapshot_takes_what_it_has_on_top_of_its_base() -> None:
@@ -340,33 +353,73 @@ def test_a_snapshot_takes_what_it_has_on_top_of_its_base() -> None:
 
 
 def test_what_snapshots_share_is_counted_once() -> None:
-    assert measured(chain(1, IMAGE_ID, 1010), chain(2, "sha256:1", 1030), chain(3, "sha256:2", 1060)) == 60
+    assert measured(chain(1, IMAGE_ID, 1010), chain(2, "sha256:1", 1030, 1010), chain(3, "sha256:2", 1060, 1030)) == 60
 
 
 def test_snapshots_that_branch_off_share_what_is_below() -> None:
-    assert measured(chain(1, IMAGE_ID, 1010), chain(2, "sha256:1", 1030), chain(3, "sha256:1", 1020)) == 40
+    assert measured(chain(1, IMAGE_ID, 1010), chain(2, "sha256:1", 1030, 1010), chain(3, "sha256:1", 1020, 1010)) == 40
 
 
 def test_a_flattened_snapshot_shares_nothing() -> None:
-    assert measured(chain(1, IMAGE_ID, 1010), chain(2, "sha256:1", 1020, layers="0", flat="true")) == 1030
+    assert measured(chain(1, IMAGE_ID, 1010), flattened(2, "sha256:1", 1020, 1010)) == 1030
+
+
+def test_a_flattened_snapshot_holds_nothing_of_a_pruned_one_below() -> None:
+    assert measured(flattened(2, "sha256:gone", 1020, 1010)) == 1020
 
 
 def test_what_lies_on_a_flattened_snapshot_shares_that() -> None:
-    flat = chain(2, "sha256:1", 1020, layers="0", flat="true")
-    assert measured(flat, chain(3, "sha256:2", 1050, flat="true")) == 1050
+    assert measured(flattened(2, "sha256:1", 1020), chain(3, "sha256:2", 1050, 1020, flat="true")) == 1050
 
 
-def test_where_the_one_below_was_pruned_only_the_base_is_known_to_be_shared() -> None:
-    assert measured(chain(3, "sha256:gone", 1060)) == 60
+def test_the_layers_of_a_pruned_one_stay_with_what_was_made_from_it() -> None:
+    assert measured(chain(3, "sha256:gone", 1060, 1040)) == 60
+
+
+def test_the_layers_of_a_pruned_one_are_counted_once_for_all_that_was_made_from_it() -> None:
+    assert measured(chain(2, "sha256:gone", 1045, 1040), chain(3, "sha256:gone", 1060, 1040)) == 5 + 20 + 40
+
+
+def test_the_layers_of_each_pruned_one_are_counted() -> None:
+    assert measured(chain(2, "sha256:gone", 1045, 1040), chain(3, "sha256:lost", 1060, 1030)) == 5 + 40 + 30 + 30
 
 
 def test_what_lies_on_a_flattened_one_that_was_pruned_is_counted_whole() -> None:
-    assert measured(chain(3, "sha256:gone", 1050, flat="true")) == 1050
+    assert measured(chain(3, "sha256:gone", 1050, 1020, flat="true")) == 1050
+
+
+def test_where_the_base_is_gone_what_lies_right_on_it_is_all_that_is_told() -> None:
+    assert measured(chain(1, "sha256:old", 1060, 1040, base_id="sha256:old")) == 20
 
 
 def test_no_snapshot_takes_less_than_nothing() -> None:
     """Engines differ in what they count, so a base may look bigger than what was made from it."""
     assert measured(chain(1, IMAGE_ID, 990)) == 0
+    assert measured(chain(2, "sha256:gone", 1010, 990)) == 20
+
+
+@pytest.mark.parametrize(
+    ("changes", "own"),
+    [
+        ({}, 30),
+        ({"below": 0}, 100),
+        ({"below": 101}, 0),
+        ({"layers": 0}, 30),
+        ({"flat": True}, 30),
+        ({"flat": True, "layers": 0}, 100),
+    ],
+    ids=[
+        "on top of another",
+        "on what nobody measured",
+        "on what looks bigger",
+        "of no layer",
+        "on a flattened one",
+        "flattened itself",
+    ],
+)
+def test_a_snapshots_own_size_is_what_it_has_on_top_of_what_is_below(changes: dict[str, Any], own: int) -> None:
+    one = snapshot(1, **{"size": 100, "below": 70, **changes})
+    assert (one.own_size, one.is_flattened) == (own, own == 100 and one.below == 70)
 
 
 # Flattening

@@ -74,7 +74,7 @@ def test_snapshots_of_another_scope_are_not_looked_at() -> None:
 
 def test_an_orphaned_snapshot_takes_what_it_has_on_top_of_its_base() -> None:
     base = image(IMAGE_ID, "berth-base:latest", size=70)
-    assert [one.size for one in orphans(base, taken(1, base_id=IMAGE_ID))] == [30]
+    assert [one.size for one in orphans(base, taken(1, base_id=IMAGE_ID, below="70"))] == [30]
 
 
 def test_a_part_of_an_interrupted_snapshot_is_left_over() -> None:

@@ -250,6 +250,20 @@ def test_an_upgrade_leaves_a_project_on_the_declared_image_as_it_is() -> None:
     assert plan(definition(), made_from(ONE), lineage=LINEAGE, **UPGRADE) == Plan("web")
 
 
+def test_an_upgrade_that_has_nothing_to_upgrade_finishes_what_one_that_was_cut_off_has_left() -> None:
+    left = aside()
+    one = holder(left)
+    keys = {"lineage": Lineage((one,), (PART,)), "asides": (left,)}
+    found = plan(definition(), made_from(one), **keys, **UPGRADE)
+    assert steps_of(found) == [f"clean {left['Name'][1:]}", "clean image 999999999999"]
+    assert aspects_of(found) == ["left over"] * 2
+
+
+def test_an_upgrade_that_has_nothing_to_upgrade_leaves_other_changes_alone() -> None:
+    found = plan(definition(env={"A": "b"}, state="stopped"), made_from(ONE), lineage=LINEAGE, **UPGRADE)
+    assert found.steps == ()
+
+
 def test_an_upgrade_is_only_for_what_has_another_image() -> None:
     assert plan(definition(env={"A": "b"}), made_from(ONE), lineage=LINEAGE, **UPGRADE) == Plan("web")
 
@@ -279,10 +293,10 @@ def restored(container: Any, *, name: str = "latest", lineage: Lineage = LINEAGE
     return plan(wanted, container, lineage=lineage, operation="restore", snapshot=name, **keys)
 
 
-def test_a_restore_replaces_the_container_by_one_from_the_snapshot_which_becomes_the_latest() -> None:
+def test_a_restore_replaces_the_container_by_one_from_the_snapshot() -> None:
     older = snapshot(1)
     found = restored(made_from(latest(2)), name=older.tag, lineage=Lineage((latest(2), older)))
-    assert steps_of(found) == [f"replace from {older.reference}", f"tag {older.reference}"]
+    assert steps_of(found) == [f"replace from {older.reference}"]
     assert found.steps[0].source == source_of_snapshot(older)
     assert found.reasons[-1].after == older.reference
 
@@ -334,13 +348,13 @@ def test_a_restore_cleans_up_first() -> None:
 
 def test_a_restore_does_not_mend_the_latest_tag_that_it_is_about_to_move() -> None:
     found = restored(made_from(snapshot(1)), name=snapshot(1).tag, lineage=Lineage((latest(2), snapshot(1))))
-    assert [step.verb for step in found.steps] == ["replace", "tag"]
+    assert [step.verb for step in found.steps] == ["replace"]
 
 
 def test_a_restore_of_the_latest_that_was_cut_off_goes_on_when_it_is_run_again() -> None:
     """The container was made from the first one; the second holds the container before it, and is the latest still."""
     found = restored(made_from(snapshot(1)), lineage=Lineage((latest(2), snapshot(1))))
-    assert f"tag {snapshot(1).reference}" in steps_of(found)
+    assert steps_of(found) == [f"replace from {snapshot(1).reference}"]
 
 
 def test_a_restore_waits_for_an_agent() -> None:
@@ -560,6 +574,99 @@ def test_what_was_left_of_a_removed_project_is_cleared_away() -> None:
     left = aside()
     found = plan(definition(state="absent"), None, lineage=Lineage((holder(left),), (PART,)), asides=(left,))
     assert steps_of(found) == [f"clean {left['Name'][1:]}", "clean image 999999999999"]
+
+
+# Snapshots beyond those to keep
+
+
+def cleaning(*numbers: int) -> list[str]:
+    return [f"clean snapshot {snapshot(number).tag}" for number in numbers]
+
+
+FOUR = Lineage((latest(4), snapshot(3), snapshot(2), snapshot(1)))
+KEEPING_TWO = {"snapshot": {"keep": 2}}
+
+
+def test_snapshots_beyond_those_to_keep_are_cleared_away() -> None:
+    found = plan(definition(**KEEPING_TWO), made_from(latest(4)), lineage=FOUR)
+    assert (steps_of(found), aspects_of(found)) == (cleaning(2, 1), ["left over"] * 2)
+    assert found.steps[0].body == {"snapshot": snapshot(2).reference}
+    assert found.action == "update"
+
+
+@pytest.mark.parametrize("keep", [4, 9])
+def test_snapshots_that_are_to_be_kept_are_no_change(keep: int) -> None:
+    assert plan(definition(snapshot={"keep": keep}), made_from(latest(4)), lineage=FOUR).steps == ()
+
+
+def test_surplus_snapshots_go_before_a_replace() -> None:
+    found = plan(definition(**KEEPING_TWO, env={"A": "b"}), made_from(latest(4)), lineage=FOUR)
+    assert steps_of(found) == [*cleaning(2, 1), "replace"]
+
+
+def test_surplus_snapshots_go_while_an_agent_is_at_work() -> None:
+    wanted = definition(**KEEPING_TWO, env={"A": "b"})
+    found = plan(wanted, made_from(latest(4)), lineage=FOUR, agents=BUSY)
+    assert steps_of(found) == cleaning(2, 1)
+
+
+def test_surplus_snapshots_go_with_an_upgrade_that_has_nothing_to_upgrade() -> None:
+    found = plan(definition(**KEEPING_TWO), made_from(latest(4)), lineage=FOUR, **UPGRADE)
+    assert (steps_of(found), found.error) == (cleaning(2, 1), None)
+
+
+@pytest.mark.parametrize("container", [made_from(latest(4)), None], ids=["a container", "none"])
+@pytest.mark.parametrize(("state", "operation"), [("absent", "provision"), ("started", "destroy")])
+def test_surplus_snapshots_go_with_a_removal(container: Any, state: str, operation: str) -> None:
+    wanted = definition(**KEEPING_TWO, state=state)
+    found = plan(wanted, container, lineage=FOUR, operation=operation)
+    assert steps_of(found) == [*cleaning(2, 1), *(["remove"] if container else [])]
+
+
+@pytest.mark.parametrize("operation", ["provision", "destroy"])
+def test_what_is_not_declared_keeps_all_its_snapshots(operation: str) -> None:
+    view = View(made_from(latest(4)), Record(CONTAINER_ID), lineage=FOUR)
+    assert steps_of(plan_undeclared("web", view, Policy(operation=operation))) == ["remove"]
+
+
+def test_the_latest_is_never_cleared_away() -> None:
+    lineage = Lineage((snapshot(3), snapshot(2), ONE))
+    found = plan(definition(snapshot={"keep": 1}), made_from(ONE), lineage=lineage)
+    assert steps_of(found) == cleaning(2)
+
+
+def test_what_the_latest_is_about_to_be_put_on_is_not_cleared_away() -> None:
+    """After a restore that was cut off: the container was made from the first one."""
+    lineage = Lineage((latest(3), snapshot(2), snapshot(1)))
+    found = plan(definition(snapshot={"keep": 1}), made_from(snapshot(1)), lineage=lineage)
+    assert steps_of(found) == [*cleaning(2), f"tag {snapshot(1).reference}"]
+
+
+def surplus_with_users(*container_ids: str, **keys: Any) -> list[str]:
+    """The plan where these containers were made from the first snapshot, which is beyond those to keep."""
+    own = made_from(latest(2))
+    users = {own["Image"]: frozenset({CONTAINER_ID}), snapshot(1).id: frozenset(container_ids)}
+    view = View(own, Record(CONTAINER_ID), image_users=users, **keys)
+    return steps_of(plan_project(Case(definition(snapshot={"keep": 1}), view, images(), SITE, Policy())))
+
+
+def test_a_surplus_snapshot_that_a_container_was_made_from_stays() -> None:
+    assert surplus_with_users("0ther", lineage=Lineage((latest(2), snapshot(1)))) == []
+
+
+def test_a_surplus_snapshot_goes_with_the_container_aside_that_was_made_from_it() -> None:
+    """As after a replace that was cut off before it removed the old container."""
+    left = aside()
+    keys: dict[str, Any] = {"lineage": Lineage((holder(left, 2), snapshot(1))), "asides": (left,)}
+    assert surplus_with_users(left["Id"], **keys) == [f"clean {left['Name'][1:]}", *cleaning(1)]
+    assert surplus_with_users(left["Id"], "0ther", **keys) == [f"clean {left['Name'][1:]}"]
+
+
+@pytest.mark.parametrize("agents", [(), BUSY], ids=["idle", "busy"])
+def test_a_restore_does_not_clear_away_what_it_is_to_restore(agents: tuple[str, ...]) -> None:
+    policy = {"operation": "restore", "snapshot": snapshot(1).tag}
+    found = plan(definition(snapshot={"keep": 1}), made_from(latest(4)), lineage=FOUR, agents=agents, **policy)
+    assert not {step.body["snapshot"] for step in found.steps if step.body} & {snapshot(1).reference}
 
 
 # All of them

@@ -51,16 +51,18 @@ def entries(env: dict[str, str]) -> list[str]:
     return [f"{key}={value}" for key, value in env.items()]
 
 
-def labels_of(status: str = "exited", below: Any = None, flat: bool = False, **changes: Any) -> dict[str, str]:
+def labels_of(
+    status: str = "exited", below: Any = None, flat: bool = False, size_below: int = 0, **changes: Any
+) -> dict[str, str]:
     container = {**container_of(WEB, status=status), **changes}
-    return snapshot_labels(container, BELOW if below is None else below, "web", "default", TAG, flat)
+    return snapshot_labels(container, BELOW if below is None else below, "web", "default", TAG, flat, size_below)
 
 
 # Labels
 
 
 def test_a_snapshot_says_whose_it_is_and_what_it_was_made_from() -> None:
-    assert labels_of() == {
+    assert labels_of(size_below=1000) == {
         "berth.contract": "1",
         "org.example": "x",
         "berth.snapshot.base": "berth-base:latest",
@@ -69,6 +71,7 @@ def test_a_snapshot_says_whose_it_is_and_what_it_was_made_from() -> None:
         "berth.snapshot.scope": "default",
         "berth.snapshot.taken": TAG,
         "berth.snapshot.parent": IMAGE_ID,
+        "berth.snapshot.below": "1000",
         "berth.snapshot.container": CONTAINER_ID,
         "berth.snapshot.stopped_at": STOPPED_AT,
         "berth.snapshot.layers": "1",
@@ -94,6 +97,11 @@ def test_the_root_of_a_lineage_is_passed_on() -> None:
     found = labels_of(below={"Labels": {**root, "berth.snapshot.layers": "3"}})
     assert {key: found[key] for key in root} == root
     assert found["berth.snapshot.parent"] == IMAGE_ID
+
+
+def test_the_size_below_is_that_of_the_image_itself_and_not_passed_on() -> None:
+    found = labels_of(below={"Labels": {"berth.snapshot.below": "7"}}, size_below=1000)
+    assert found["berth.snapshot.below"] == "1000"
 
 
 def test_nothing_else_of_an_older_snapshot_is_passed_on() -> None:

@@ -58,8 +58,8 @@ def take(engine: FakeEngine, squash_after: int = 20, free: int | None = None) ->
     return snapshotter_of(engine, free).take(CONTAINER_ID, lineage_of(engine), wish)
 
 
-def engine_with(container: dict[str, Any] = STOPPED, *broken: str, **keys: Any) -> FakeEngine:
-    return FakeEngine(*broken, **keys).hold(container)
+def engine_with(container: dict[str, Any] | None = None, *broken: str, **keys: Any) -> FakeEngine:
+    return FakeEngine(*broken, **keys).hold(container or STOPPED)
 
 
 def with_snapshot(engine: FakeEngine, number: int = 1, *more_tags: str, **changes: Any) -> str:
@@ -111,6 +111,13 @@ def test_what_was_taken_is_what_the_image_says() -> None:
     assert taken.labels["berth.snapshot.base_id"] == IMAGE_ID
 
 
+def test_a_snapshot_says_how_big_the_image_below_is() -> None:
+    engine = engine_with(container_of(WEB, status="exited", image_id="sha256:big"))
+    engine.add_image("sha256:big", {"Labels": {}}, "tool:1", size=4321)
+    assert take(engine).labels["berth.snapshot.below"] == "4321"
+    assert lineage_of(engine).snapshots[0].below == 4321
+
+
 def test_nothing_without_a_name_is_left() -> None:
     engine = engine_with()
     take(engine)
@@ -135,6 +142,7 @@ def test_without_its_image_the_container_tells_what_it_was_made_from() -> None:
     image = engine.image(take(engine).reference)
     assert image is not None and SECRET not in str(image)
     assert image["Config"]["Labels"]["berth.snapshot.base_id"] == "sha256:gone"
+    assert image["Config"]["Labels"]["berth.snapshot.below"] == "0"
 
 
 def test_a_container_that_is_gone_is_an_error() -> None:
@@ -351,6 +359,40 @@ def test_without_room_for_a_snapshot_nothing_is_begun(engine: Callable[[], FakeE
     assert told is not None and "/var/lib/docker" in told and "64 MiB" in told and "docker system df" in told
     assert small.calls == []
     assert full(enough, SPARE + size) is None
+
+
+def test_without_room_for_what_has_to_be_flattened_after_all_that_is_not_begun() -> None:
+    engine = engine_with()
+    engine.load_events = REFUSED
+    told = full(engine, SPARE + 5000)
+    assert told is not None and "/var/lib/docker" in told
+    assert "export c0f" not in engine.calls and engine.nameless == []
+
+
+def short_of_room(engine: FakeEngine, free: int) -> bool:
+    engine.is_here = True
+    try:
+        snapshotter_of(engine, free).demand_room(CONTAINER_ID, lineage_of(engine))
+    except BerthError as error:
+        assert "/var/lib/docker" in error.msg and engine.calls == []
+        return True
+    return False
+
+
+def test_room_can_be_asked_for_before_a_snapshot_is_taken() -> None:
+    running = container_of(WEB)
+    assert short_of_room(engine_with(running), SPARE + 4999)
+    assert not short_of_room(engine_with(running), SPARE + 5000)
+
+
+def test_no_room_is_asked_for_where_a_snapshot_holds_all_there_is() -> None:
+    engine = engine_with()
+    held(engine, 1, LATEST)
+    assert not short_of_room(engine, 0)
+
+
+def test_no_room_is_asked_for_what_is_gone() -> None:
+    assert not short_of_room(FakeEngine(), 0)
 
 
 def test_an_engine_elsewhere_is_not_asked_for_the_room_on_this_host() -> None:

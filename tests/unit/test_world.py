@@ -322,7 +322,7 @@ def test_nothing_is_spent_while_the_projects_own_container_waits_aside_itself() 
     ("remains", "exists"),
     [
         ({}, False),
-        ({"used_images": frozenset({"sha256:1"})}, False),
+        ({"image_users": {"sha256:1": frozenset({"c0ffee"})}}, False),
         ({"container": container_of(definition())}, True),
         ({"unproven": Unproven(container_of(definition()), True)}, True),
         ({"asides": (aside_of("a" * 64),)}, True),
@@ -342,6 +342,32 @@ def test_a_project_exists_where_there_is_anything_of_it(remains: dict[str, Any],
 def test_a_listing_knows_the_images_that_containers_were_made_from() -> None:
     entries = [listed("a", ImageID="sha256:1"), listed("b", ImageID="sha256:2"), listed("c", ImageID="sha256:1")]
     assert Listing(entries, "default").used_images == {"sha256:1", "sha256:2"}
+
+
+@pytest.mark.parametrize(
+    ("gone", "used"),
+    [
+        ((), {"sha256:1", "sha256:2"}),
+        (("a",), {"sha256:1", "sha256:2"}),
+        (("a", "b"), {"sha256:2"}),
+        (("c", "unknown"), {"sha256:1"}),
+    ],
+)
+def test_an_image_is_used_as_long_as_a_container_stays_that_was_made_from_it(
+    gone: tuple[str, ...], used: set[str]
+) -> None:
+    view = View(image_users={"sha256:1": frozenset({"a", "b"}), "sha256:2": frozenset({"c"})})
+    assert view.used_images(gone) == used
+
+
+def test_the_users_of_an_image_are_listed_with_it() -> None:
+    entries = [listed("x", container_id="a"), listed("y", container_id="b"), listed("z", container_id="c")]
+    for entry, image in zip(entries, ("sha256:1", "sha256:1", "sha256:2"), strict=True):
+        entry["ImageID"] = image
+    assert Listing(entries, "default").image_users == {
+        "sha256:1": frozenset({"a", "b"}),
+        "sha256:2": frozenset({"c"}),
+    }
 
 
 def test_a_listing_knows_the_volumes_of_a_project_by_name_and_scope() -> None:

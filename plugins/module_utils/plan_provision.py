@@ -154,7 +154,7 @@ def plan_creation(case: Case) -> Plan:
         steps.append(Step("create", is_fresh=True))
     if definition.state == "started":
         steps.append(Step("start"))
-    steps += _clean_parts(case.view)
+    steps += _clean_parts(case.view) + _clean_surplus(case.view, definition.snapshot.keep, ())
     plan = Plan(definition.name, tuple(steps), (Reason("state", "absent", definition.state),), warnings)
     return plan.failed(error) if error else plan
 

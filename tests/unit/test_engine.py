@@ -101,7 +101,7 @@ def test_a_first_connection_that_fails_is_the_engines_failure(
 ) -> None:
     monkeypatch.setattr(engine_module, "sdk_client", Mock(side_effect=failure()))
     with pytest.raises(EngineError, match=f"^connecting to the engine: .*{told}"):
-        _ = Engine(PARAMS).api
+        assert Engine(PARAMS).api is not None
 
 
 def test_a_first_connection_that_fails_within_a_call_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +114,7 @@ def test_a_first_connection_that_fails_within_a_call_is_told_once(monkeypatch: p
 def test_a_bug_while_connecting_is_not_taken_for_the_engines_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_module, "sdk_client", Mock(side_effect=ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):
-        _ = Engine(PARAMS).api
+        assert Engine(PARAMS).api is not None
 
 
 def test_a_connection_is_made_once_and_again_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,5 +123,5 @@ def test_a_connection_is_made_once_and_again_after_a_failure(monkeypatch: pytest
     monkeypatch.setattr(engine_module, "sdk_client", made)
     engine = Engine(PARAMS)
     with pytest.raises(EngineError):
-        _ = engine.api
+        assert engine.api is not None
     assert engine.api is engine.api is client and made.call_count == 2

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-import secrets
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -105,7 +105,7 @@ class VolumeStore:
             volume: A volume that exists.
             image: The id of an image that declares no volumes of its own. Nothing of it is run.
         """
-        name = f"{container_name(project)}.volume.{secrets.token_hex(4)}"
+        name = f"{container_name(project)}.volume.{os.urandom(4).hex()}"
         helper = self._engine.create(name, _helper_body(f"{scope}/{project}", volume, image, read_only))
         try:
             yield helper

@@ -59,7 +59,12 @@ class Orphan:
 
 @dataclass(frozen=True)
 class Found:
-    """What there is on an engine and its host. ``images`` as ``GET /images/json`` lists them."""
+    """What there is on an engine and its host.
+
+    Args:
+        images: As ``GET /images/json`` lists them.
+        records: Those of the projects that are not declared, by name.
+    """
 
     listing: Listing
     snapshots: Snapshots
@@ -97,10 +102,10 @@ def _kind(entry: Listed, declared: Collection[str]) -> str | None:
 
 
 def _images(found: Found, declared: Collection[str]) -> Iterator[Orphan]:
-    bases: set[str] = set()
+    in_use = set(found.listing.used_images)
     for project in found.snapshots.projects:
         lineage = found.snapshots.of(project)
-        bases.update(snapshot.base_id for snapshot in lineage.snapshots)
+        in_use.update(snapshot.base_id for snapshot in lineage.snapshots)
         if project in declared:
             continue
         for one in lineage.snapshots:
@@ -112,7 +117,7 @@ def _images(found: Found, declared: Collection[str]) -> Iterator[Orphan]:
         name = next(iter(tags_of(entry)), "")
         shared = name.partition(":")[0] in (BASE_REPOSITORY, PACKAGES_REPOSITORY)
         is_latest = any(tag.endswith(":latest") for tag in tags_of(entry))
-        if shared and not is_latest and entry["Id"] not in bases | found.listing.used_images:
+        if shared and not is_latest and entry["Id"] not in in_use:
             yield Orphan("image", "unused", name, "", id=entry["Id"], created=entry["Created"], size=entry.get("Size"))
 
 

@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -96,14 +96,14 @@ class Records:
         with self._told(f"write {path}"):
             _write_whole(path, asdict(record))
 
-    def all(self) -> dict[str, Record]:
-        """The records of all projects, by name."""
+    def of_others(self, projects: Collection[str]) -> dict[str, Record]:
+        """The records of all projects but these, by name."""
         try:
             files = sorted(os.listdir(self._folder))
         except OSError:
             return {}
         names = [name[: -len(_SUFFIX)] for name in files if name.endswith(_SUFFIX)]
-        return {name: self.read(name) for name in names}
+        return {name: self.read(name) for name in names if name not in projects}
 
     def forget(self, project: str, host_state: str) -> None:
         """Remove the project's host state and then its record, so that the record goes on telling of what is left."""

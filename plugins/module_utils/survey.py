@@ -86,7 +86,7 @@ def survey(engine: Engine | None, request: Request, records: Records) -> Survey:
     containers, image_list, volumes = _lists(engine) if engine else ([], [], [])
     listing = Listing(containers, request.site.scope, volumes)
     snapshots = Snapshots(image_list, request.site.scope)
-    orphans = find_orphans(Found(listing, snapshots, image_list, records.all()), request.declared)
+    orphans = find_orphans(Found(listing, snapshots, image_list, records.of_others(request.declared)), request.declared)
     gone = sorted({orphan.project for orphan in orphans if orphan.is_prunable}) if request.prune else []
     wanted = [*request.names, *request.undeclared, *gone]
     views = view_projects(engine, listing, snapshots, wanted, records, request.parallel)

@@ -73,6 +73,18 @@ class Listing:
         self.all = tuple(_listed(entry) for entry in answer)
         self._by_name = {entry.name: entry for entry in self.all}
         self._by_id = {entry.id: entry for entry in self.all}
+        # Each project asks for its own: looking through all of them for each would take N times N steps.
+        self._asides: dict[str, list[Listed]] = {}
+        self._parts: dict[str, list[str]] = {}
+        users: dict[str, set[str]] = {}
+        for entry in self.all:
+            users.setdefault(entry.image_id, set()).add(entry.id)
+            self._parts.setdefault(entry.labels.get(SNAPSHOT_PART, ""), []).append(entry.id)
+        for entry in self.labelled():
+            if entry.is_aside:
+                self._asides.setdefault(entry.project, []).append(entry)
+        self.image_users: Mapping[str, frozenset[str]] = {image: frozenset(ids) for image, ids in users.items()}
+        """By the ids of images, those of the containers that were made from them."""
 
     def named(self, name: str) -> Listed | None:
         return self._by_name.get(name)
@@ -91,26 +103,16 @@ class Listing:
 
     def asides(self, project: str) -> list[Listed]:
         """The containers of a project that wait under another name."""
-        return [entry for entry in self.labelled() if entry.project == project and entry.is_aside]
+        return self._asides.get(project, [])
 
     def parts(self, project: str) -> tuple[str, ...]:
         """The ids of containers that an interrupted snapshot of a project has left: they inherit its images' label."""
-        owner = f"{self.scope}/{project}"
-        return tuple(entry.id for entry in self.all if entry.labels.get(SNAPSHOT_PART) == owner)
+        return tuple(self._parts.get(f"{self.scope}/{project}", ()))
 
     def volumes(self, project: str | None = None) -> tuple[str, ...]:
         """The names of the volumes that carry the labels of this scope, and are called as a project's are."""
-        own = (name for name, labels in self._volumes.items() if labels.get(SCOPE) == self.scope)
-        wanted = None if project is None else (home_volume(project), agent_volume(project))
-        return tuple(sorted(name for name in own if wanted is None or name in wanted))
-
-    @property
-    def image_users(self) -> dict[str, frozenset[str]]:
-        """By the ids of images, those of the containers that were made from them."""
-        users: dict[str, set[str]] = {}
-        for entry in self.all:
-            users.setdefault(entry.image_id, set()).add(entry.id)
-        return {image: frozenset(ids) for image, ids in users.items()}
+        names = self._volumes if project is None else (home_volume(project), agent_volume(project))
+        return tuple(sorted(name for name in names if self.scope_of_volume(name) == self.scope))
 
     @property
     def used_images(self) -> frozenset[str]:
@@ -247,9 +249,10 @@ class View:
         return self.held_asides if self.container and proven and not self.is_aside else ()
 
     def used_images(self, without: Iterable[str] = ()) -> frozenset[str]:
-        """The ids of images that containers were made from, leaving out the containers of these ids."""
+        """The ids of its snapshots that containers were made from, leaving out the containers of these ids."""
         gone = set(without)
-        return frozenset(image for image, users in self.image_users.items() if users - gone)
+        own = (snapshot.id for snapshot in self.lineage.snapshots)
+        return frozenset(image for image in own if self.image_users.get(image, frozenset()) - gone)
 
     @property
     def exists(self) -> bool:

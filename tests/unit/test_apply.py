@@ -807,7 +807,7 @@ def test_what_is_forgotten_leaves_no_record_and_no_files(records: Records) -> No
     (host_state / "settings").touch()
     records.write("web", RECORD)
     assert done(FakeEngine(), records, of("erase", "forget"), RUNNING, None) == Outcome(True, None, ())
-    assert records.all() == {} and not host_state.exists()
+    assert records.of_others(()) == {} and not host_state.exists()
 
 
 # All of a host

@@ -251,11 +251,12 @@ def test_all_records_are_read_by_the_names_of_their_projects(records: Records) -
     records.write("web", RECORD)
     records.write("api", Record("beef"))
     file_of(records, "web").with_suffix(".json.part").touch()
-    assert records.all() == {"api": Record("beef"), "web": RECORD}
+    assert records.of_others(()) == {"api": Record("beef"), "web": RECORD}
+    assert records.of_others({"web"}) == {"api": Record("beef")}
 
 
 def test_where_nothing_was_written_yet_there_are_no_records(tmp_path: Path) -> None:
-    assert Records(str(tmp_path / "nowhere")).all() == {}
+    assert Records(str(tmp_path / "nowhere")).of_others(()) == {}
 
 
 def host_state_of(records: Records) -> Path:
@@ -270,12 +271,12 @@ def test_a_forgotten_project_leaves_no_record_and_no_files(records: Records) -> 
     records.write("api", RECORD)
     files = host_state_of(records)
     records.forget("web", str(files))
-    assert (list(records.all()), files.exists()) == (["api"], False)
+    assert (list(records.of_others(())), files.exists()) == (["api"], False)
 
 
 def test_what_was_never_written_can_be_forgotten(records: Records) -> None:
     records.forget("web", str(Path(records.state_dir) / "projects" / "web"))
-    assert records.all() == {}
+    assert records.of_others(()) == {}
 
 
 def test_a_record_stays_as_long_as_files_cannot_be_removed(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -356,8 +357,9 @@ def test_a_listing_knows_the_images_that_containers_were_made_from() -> None:
 def test_an_image_is_used_as_long_as_a_container_stays_that_was_made_from_it(
     gone: tuple[str, ...], used: set[str]
 ) -> None:
-    view = View(image_users={"sha256:1": frozenset({"a", "b"}), "sha256:2": frozenset({"c"})})
-    assert view.used_images(gone) == used
+    users = {"sha256:1": frozenset({"a", "b"}), "sha256:2": frozenset({"c"}), "sha256:not-ours": frozenset({"d"})}
+    own = Lineage(tuple(replace(snapshot(number), id=f"sha256:{number}") for number in (1, 2, 3)))
+    assert View(image_users=users, lineage=own).used_images(gone) == used
 
 
 def test_the_users_of_an_image_are_listed_with_it() -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 from ansible.utils.display import Display
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
+from ansible_collections.berth.projects.plugins.module_utils.options import container_args, plan_args
+from ansible_collections.berth.projects.plugins.module_utils.plan import FROM_DEFINITION
 from ansible_collections.berth.projects.plugins.plugin_utils.confirm import ERASING, demand_confirmed, demand_found
 from ansible_collections.berth.projects.plugins.plugin_utils.project_action import Order, ProjectAction
 from ansible_collections.berth.projects.plugins.plugin_utils.report import diff_of, plan_lines, warnings_of
@@ -18,6 +20,7 @@ class ActionModule(ProjectAction):
     """Checks and merges on the control node, lets the module reconcile, and tells people what was done."""
 
     module = "berth.projects.container"
+    options = staticmethod(container_args)
 
     def _demand(self, order: Order) -> None:
         if order.operation == "restore" and not order.only:
@@ -27,6 +30,24 @@ class ActionModule(ProjectAction):
             )
         if order.operation in ERASING and not self._task.check_mode:
             demand_confirmed(str(order.operation), order.names, order.args.get("confirm"))
+
+    def _answer(self, order: Order, module_args: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask module ``plan`` first, for most runs end with what that says: it is half of the one that acts.
+
+        What it says is not what is then done. The module that acts looks again, once it holds the host's lock.
+        """
+        if (order.operation or "provision") not in FROM_DEFINITION:
+            return super()._answer(order, module_args, task_vars)
+        known = plan_args()
+        answer = self._ask(
+            "berth.projects.plan", {key: value for key, value in module_args.items() if key in known}, task_vars
+        )
+        is_due = answer.pop("is_due", False)
+        if self._task.check_mode:
+            return answer
+        if answer.get("needs"):
+            return {**answer, "changed": False, "projects": [], "orphans": []}
+        return super()._answer(order, module_args, task_vars) if is_due else answer
 
     def _finish(self, answer: dict[str, Any], order: Order) -> dict[str, Any]:
         projects = _found(answer, order)

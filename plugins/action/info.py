@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.berth.projects.plugins.module_utils.options import info_args
 from ansible_collections.berth.projects.plugins.plugin_utils.project_action import Order, ProjectAction
 from ansible_collections.berth.projects.plugins.plugin_utils.report_tables import status_table
 
@@ -14,6 +15,7 @@ class ActionModule(ProjectAction):
     """Checks and merges on the control node, lets the module look, and adds a table for people."""
 
     module = "berth.projects.info"
+    options = staticmethod(info_args)
 
     def _finish(self, answer: dict[str, Any], order: Order) -> dict[str, Any]:
         if not answer.get("failed"):

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.utils.display import Display
+from ansible_collections.berth.projects.plugins.module_utils.options import snapshot_args
 from ansible_collections.berth.projects.plugins.plugin_utils.project_action import Order, ProjectAction
 from ansible_collections.berth.projects.plugins.plugin_utils.report import warnings_of
 from ansible_collections.berth.projects.plugins.plugin_utils.report_tables import snapshot_lines, snapshot_table
@@ -16,6 +17,7 @@ class ActionModule(ProjectAction):
     """Checks and merges on the control node, lets the module work, and tells people what was taken and removed."""
 
     module = "berth.projects.snapshot"
+    options = staticmethod(snapshot_args)
 
     def _finish(self, answer: dict[str, Any], order: Order) -> dict[str, Any]:
         projects = answer.get("projects")

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
@@ -18,6 +17,7 @@ from ansible_collections.berth.projects.plugins.plugin_utils.host_input import (
     host_input,
     names_in,
     refuse,
+    resolve,
 )
 from ansible_collections.berth.projects.plugins.plugin_utils.recipe import PREFIX, recipe_from_vars
 
@@ -56,22 +56,15 @@ class ActionModule(ActionBase):
 
     def _input(self, host: str, task_vars: dict[str, Any], problems: list[str]) -> HostInput:
         """Check one host; what is wrong goes to ``problems``."""
-        variables: dict[str, Any] = {}
-        recipe: dict[str, Any] = {}
-        source = task_vars if host == task_vars["inventory_hostname"] else task_vars["hostvars"][host]
-        for name in source:
-            if name not in VARIABLES and not name.startswith(PREFIX):
-                continue
-            try:
-                value = self._templar.template(task_vars[name]) if source is task_vars else source[name]
-            except AnsibleError as error:
-                problems.append(f"- host {host}: {name}: cannot be resolved: {error.message}")
-                continue
-            (recipe if name.startswith(PREFIX) else variables)[name] = value
-        checked = host_input(host, variables)
+        is_own = host == task_vars["inventory_hostname"]
+        source = task_vars if is_own else task_vars["hostvars"][host]  # which resolves by itself
+        names = [name for name in source if name in VARIABLES or name.startswith(PREFIX)]
+        found, unresolved = resolve(host, names, source, self._templar.template if is_own else lambda value: value)
+        problems.extend(unresolved)
+        checked = host_input(host, found)
         problems.extend(checked.problems)
         try:
-            recipe_from_vars(recipe)
+            recipe_from_vars({name: value for name, value in found.items() if name.startswith(PREFIX)})
         except BerthError as error:
             problems.append(f"- host {host}: {error.msg}")
         return checked

@@ -98,9 +98,7 @@ def carry_out(plan: Plan, definition: Definition | None, view: View, tools: Tool
     """
     if plan.error:
         return Outcome(False, view.container_id, plan.warnings, plan.error)
-    work = _Work(plan.project, definition, view, view.container_id, view.record, list(plan.warnings))
-    if view.is_running and view.is_ready:
-        work.record = work.record.proven(view.container_id)
+    work = _Work(plan.project, definition, view, view.container_id, view.seen, list(plan.warnings))
     error = None
     try:
         for step in plan.steps:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.connection import CONNECTION_ARGS
 from ansible_collections.berth.projects.plugins.module_utils.image_base import LATEST
-from ansible_collections.berth.projects.plugins.module_utils.plan import OPERATIONS
+from ansible_collections.berth.projects.plugins.module_utils.plan import FROM_DEFINITION, OPERATIONS
 
 _PROJECTS: dict[str, dict[str, Any]] = {
     "projects": {"type": "list", "elements": "dict"},
@@ -21,13 +21,32 @@ _PROJECTS: dict[str, dict[str, Any]] = {
     "scope": {"type": "str", "default": "default"},
     "state_dir": {"type": "path"},
     "parallel": {"type": "int", "default": 8},
+    # The control node's half sees to it; it is never sent.
+    "variables": {"type": "bool", "default": False},
     # One opaque text: no_log on the options of a list would mask innocent words all over the result.
     "payload": {"type": "str", "no_log": True},
+}
+_RUN: dict[str, dict[str, Any]] = {
+    "state": {"type": "str", "choices": ["started", "stopped"]},
+    "apply_image_changes": {"type": "bool", "default": False},
+    "prune": {"type": "bool", "default": False},
+    "when_busy": {"type": "str", "choices": ["defer", "force"], "default": "defer"},
+    "base_image": {"type": "bool", "default": False},
+    "report_needs": {"type": "bool", "default": False},
 }
 
 
 def info_args() -> dict[str, dict[str, Any]]:
     return {**_PROJECTS, **CONNECTION_ARGS}
+
+
+def plan_args() -> dict[str, dict[str, Any]]:
+    return {
+        **_PROJECTS,
+        **_RUN,
+        "operation": {"type": "str", "choices": list(FROM_DEFINITION), "default": "provision"},
+        **CONNECTION_ARGS,
+    }
 
 
 def snapshot_args() -> dict[str, dict[str, Any]]:
@@ -43,19 +62,14 @@ def snapshot_args() -> dict[str, dict[str, Any]]:
 def container_args() -> dict[str, dict[str, Any]]:
     return {
         **_PROJECTS,
-        "state": {"type": "str", "choices": ["started", "stopped"]},
+        **_RUN,
         "operation": {"type": "str", "choices": list(OPERATIONS), "default": "provision"},
         "snapshot": {"type": "str", "default": "latest"},
         "destroy_data": {"type": "bool", "default": False},
         # The control node's half sees to it; it is never sent.
         "confirm": {"type": "raw"},
-        "apply_image_changes": {"type": "bool", "default": False},
-        "prune": {"type": "bool", "default": False},
-        "when_busy": {"type": "str", "choices": ["defer", "force"], "default": "defer"},
         "ready_timeout": {"type": "int", "default": 120},
         "stop_timeout": {"type": "int", "default": 10},
         "lock_timeout": {"type": "int", "default": 600},
-        "base_image": {"type": "bool", "default": False},
-        "report_needs": {"type": "bool", "default": False},
         **CONNECTION_ARGS,
     }

@@ -13,17 +13,13 @@ from typing import Any, Callable
 
 from ansible_collections.berth.projects.plugins.module_utils.apply import Tools, carry_out
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
-from ansible_collections.berth.projects.plugins.module_utils.errors import EngineUnavailable
 from ansible_collections.berth.projects.plugins.module_utils.launch import Launcher
+from ansible_collections.berth.projects.plugins.module_utils.losses import losses_by_project
 from ansible_collections.berth.projects.plugins.module_utils.plan import Plan
+from ansible_collections.berth.projects.plugins.module_utils.preview import module_result, only_planned_all, open_engine
 from ansible_collections.berth.projects.plugins.module_utils.records import Records
 from ansible_collections.berth.projects.plugins.module_utils.request import Request, request_from
-from ansible_collections.berth.projects.plugins.module_utils.result import (
-    Outcome,
-    failure_message,
-    only_planned,
-    result_of,
-)
+from ansible_collections.berth.projects.plugins.module_utils.result import Outcome
 from ansible_collections.berth.projects.plugins.module_utils.snapshots import Snapshotter
 from ansible_collections.berth.projects.plugins.module_utils.survey import Survey, check_folders, survey
 
@@ -41,28 +37,23 @@ def reconcile(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     request = request_from(params)
     check_folders(request)
     records = Records(request.site.state_dir)
-    engine, needs = _open(params, request)
+    engine, needs = open_engine(params, request)
     looking_only = check_mode or engine is None
     with nullcontext() if looking_only else records.locked(params["lock_timeout"]):
         found = survey(engine, request, records)
         needs = needs + found.needs
         if needs and not check_mode:
             return {"changed": False, "needs": needs, "projects": [], "orphans": []}
+        losses = losses_by_project(engine, found.views, found.views, request.policy) if engine else {}
         if check_mode or engine is None:
-            done = [(plan, only_planned(plan, found.views[plan.project])) for plan in found.plans]
+            done = only_planned_all(found)
         else:
             done = _carry_out_all(found, _tools(engine, records, request, params), request)
-    return _module_result(found, done, needs)
-
-
-def _open(params: Mapping[str, Any], request: Request) -> tuple[Engine | None, list[str]]:
-    """The engine; or None and what the host lacks, where the caller is going to mend that."""
-    try:
-        return Engine.connect(params), []
-    except EngineUnavailable as error:
-        if not request.report_needs:
-            raise
-        return None, [error.need]
+    result = module_result(found, done, needs)
+    for entry in result["projects"]:
+        if entry["name"] in losses:
+            entry["losses"] = [loss.as_dict() for loss in losses[entry["name"]]]
+    return result
 
 
 def _tools(engine: Engine, records: Records, request: Request, params: Mapping[str, Any]) -> Tools:
@@ -97,29 +88,3 @@ def _one_by_one(found: Survey, one: Callable[[Plan], Outcome]) -> list[tuple[Pla
         done.append((plan, outcome))
         failed = failed or (plan.project if outcome.error else None)
     return done
-
-
-def _module_result(found: Survey, done: list[tuple[Plan, Outcome]], needs: list[str]) -> dict[str, Any]:
-    projects = [
-        {
-            **result_of(plan, found.views[plan.project], found.definitions.get(plan.project), outcome),
-            **_losses(found, plan.project),
-        }
-        for plan, outcome in done
-    ]
-    failed = [project for project in projects if project["error"]]
-    result: dict[str, Any] = {
-        "changed": any(project["changed"] for project in projects),
-        "needs": needs,
-        "projects": projects,
-        "orphans": [orphan.as_dict() for orphan in found.orphans],
-    }
-    if failed:
-        result.update(failed=True, msg=failure_message(failed, len(projects)))
-    return result
-
-
-def _losses(found: Survey, project: str) -> dict[str, Any]:
-    """``losses`` of a project whose data a run takes away; nothing for other runs."""
-    losses = found.losses.get(project)
-    return {} if losses is None else {"losses": [loss.as_dict() for loss in losses]}

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
-from ansible_collections.berth.projects.plugins.module_utils.engine_volumes import VolumeStore
-from ansible_collections.berth.projects.plugins.module_utils.erase import Loss, losses_of
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
 from ansible_collections.berth.projects.plugins.module_utils.image_base import LATEST
 from ansible_collections.berth.projects.plugins.module_utils.image_plan import base_image_is_current
@@ -48,7 +46,6 @@ class Survey:
         plans: One a project: those asked for in their order, then those to be pruned.
         needs: What the host lacks before the plans can be carried out: ``image`` or nothing.
         snapshots: All of the engine.
-        losses: By project, what the run would take away for good; only for ``reset`` and ``destroy``.
         views: By project.
         definitions: By project, each with its user; a project to be pruned has none.
     """
@@ -59,7 +56,6 @@ class Survey:
     views: Mapping[str, View]
     definitions: Mapping[str, Definition]
     snapshots: Snapshots
-    losses: Mapping[str, list[Loss]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -104,8 +100,7 @@ def survey(engine: Engine | None, request: Request, records: Records) -> Survey:
         plans.update(_measured(engine, plans, planner))
     for project, text in warnings.items():
         plans[project] = replace(plans[project], warnings=(*plans[project].warnings, text))
-    losses = _losses(engine, plans, views, request.policy) if engine else {}
-    return Survey(tuple(plans.values()), orphans, ["image"] if coming else [], views, definitions, snapshots, losses)
+    return Survey(tuple(plans.values()), orphans, ["image"] if coming else [], views, definitions, snapshots)
 
 
 def _lists(engine: Engine) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
@@ -114,17 +109,6 @@ def _lists(engine: Engine) -> tuple[list[dict[str, Any]], list[dict[str, Any]], 
         images = pool.submit(engine.images)
         volumes = pool.submit(engine.volumes, f"{MANAGED}=true")
         return engine.containers(), images.result(), volumes.result()
-
-
-def _losses(
-    engine: Engine, plans: Mapping[str, Plan], views: Mapping[str, View], policy: Policy
-) -> dict[str, list[Loss]]:
-    """What goes for good, or out of sight; sizes of volumes are asked for only here, because they take long."""
-    if policy.operation not in ("reset", "destroy"):
-        return {}
-    with_data = policy.operation == "reset" or policy.destroy_data
-    sizes = VolumeStore(engine).sizes() if with_data else {}
-    return {project: losses_of(engine, views[project], sizes, with_data) for project in plans}
 
 
 def check_folders(request: Request) -> None:

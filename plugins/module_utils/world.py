@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.berth.projects.plugins.module_utils.definition import normal_reference
+from ansible_collections.berth.projects.plugins.module_utils.definition import Definition, normal_reference
 from ansible_collections.berth.projects.plugins.module_utils.lineage import Lineage, Snapshot
 from ansible_collections.berth.projects.plugins.module_utils.names import (
     CONTRACT,
@@ -253,6 +253,16 @@ class View:
         gone = set(without)
         own = (snapshot.id for snapshot in self.lineage.snapshots)
         return frozenset(image for image in own if self.image_users.get(image, frozenset()) - gone)
+
+    @property
+    def seen(self) -> Record:
+        """The record with what was just seen: that the container has become ready."""
+        return self.record.proven(self.container_id) if self.is_running and self.is_ready else self.record
+
+    def settled(self, definition: Definition | None, scope: str) -> Record:
+        """What is to be remembered of a project that is left as it is."""
+        user = definition.user if definition else None
+        return self.seen.with_user(user).of_scope(scope) if self.container else self.seen
 
     @property
     def exists(self) -> bool:

@@ -19,31 +19,6 @@ description:
   - The definitions are merged and checked on the control node. Nothing is done on the host when one is wrong, or when a
     declared folder is missing there.
 options:
-  projects:
-    description:
-      - The projects of the host, each as described in the definition's reference (C(docs/definition.md)).
-      - What is wrong with any is told before anything is changed.
-    type: list
-    elements: dict
-  defaults:
-    description: Merged under each project. Maps are merged by key, lists replaced as a whole, V(null) removes.
-    type: dict
-    default: {}
-  env:
-    description: Environment merged under each project's C(env), and under that of O(defaults).
-    type: dict
-    default: {}
-  image:
-    description: Image of the projects that name none.
-    type: str
-    default: berth-base:latest
-  only:
-    description: Names of the projects to work on, as a list or with commas between them. All, if empty.
-    type: raw
-  state:
-    description: Stands in for the C(state) of each project that is not declared absent.
-    type: str
-    choices: [started, stopped]
   operation:
     description:
       - What is to be done.
@@ -71,40 +46,6 @@ options:
       - The names of the projects that may lose data, as a list or with commas between them.
       - Each project that V(reset) or V(destroy) works on must be named. Not needed in check mode.
     type: raw
-  apply_image_changes:
-    description:
-      - Whether a changed image or changed packages are applied also to a container that was made from a snapshot. What
-        was installed in it is in its last snapshot then.
-      - Without it, such a change is reported and left to V(upgrade).
-    type: bool
-    default: false
-  scope:
-    description: Containers of other scopes are left alone. Two teams on one engine use two scopes.
-    type: str
-    default: default
-  state_dir:
-    description:
-      - Where Berth keeps its state on the host.
-      - Defaults to C(/var/lib/berth) for root, and to C(~/.local/state/berth) for others.
-    type: path
-  prune:
-    description:
-      - Remove the containers of this scope whose projects are no longer declared. A snapshot is taken of each, and
-        snapshots and volumes stay.
-      - Remove also what work that was cut off has left, and host state of projects of which nothing else is left.
-      - Needs O(projects), and does nothing together with O(only).
-    type: bool
-    default: false
-  parallel:
-    description: How many projects are worked on side by side.
-    type: int
-    default: 8
-  when_busy:
-    description:
-      - What becomes of a change that would cut an agent at work. V(defer) leaves it to a later run and says so.
-    type: str
-    choices: [defer, force]
-    default: defer
   ready_timeout:
     description: How long a container may take to become ready, in seconds.
     type: int
@@ -117,21 +58,9 @@ options:
     description: How long to wait for another run on the same host, in seconds.
     type: int
     default: 600
-  base_image:
-    description:
-      - Whether C(berth-base:latest) is to be as the variables C(berth_image_*) describe it.
-      - If it is not, and O(report_needs) is set, nothing is changed and RV(needs) tells of it.
-    type: bool
-    default: false
-  report_needs:
-    description:
-      - Return what the host lacks in RV(needs), instead of failing. Role C(berth.projects.projects) provides it then.
-    type: bool
-    default: false
-  payload:
-    description: For the control node's half of this module, which puts the checked definitions here. Not for playbooks.
-    type: str
 extends_documentation_fragment:
+  - berth.projects.projects
+  - berth.projects.projects.run
   - berth.projects.docker
   - berth.projects.attributes
 seealso:

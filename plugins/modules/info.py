@@ -11,41 +11,8 @@ version_added: 0.1.0
 author: The Berth maintainers (@berth)
 description:
   - Looks at all of a host's projects in one call and changes nothing.
-options:
-  projects:
-    description: The projects of the host, as for M(berth.projects.container).
-    type: list
-    elements: dict
-  defaults:
-    description: Merged under each project.
-    type: dict
-    default: {}
-  env:
-    description: Environment merged under each project's.
-    type: dict
-    default: {}
-  image:
-    description: Image of the projects that name none.
-    type: str
-    default: berth-base:latest
-  only:
-    description: Names of the projects to tell of, as a list or with commas between them. All, if empty.
-    type: raw
-  scope:
-    description: Containers of other scopes are not told of.
-    type: str
-    default: default
-  state_dir:
-    description: Where Berth keeps its state on the host.
-    type: path
-  parallel:
-    description: How many projects are looked at side by side.
-    type: int
-    default: 8
-  payload:
-    description: For the control node's half of this module, which puts the checked definitions here. Not for playbooks.
-    type: str
 extends_documentation_fragment:
+  - berth.projects.projects
   - berth.projects.docker
   - berth.projects.attributes
   - berth.projects.attributes.info

@@ -17,38 +17,6 @@ description:
   - Module M(berth.projects.container) takes snapshots by itself before it replaces or removes a container, and goes
     back to one with O(berth.projects.container#module:operation=restore).
 options:
-  projects:
-    description: The projects of the host, as for module M(berth.projects.container).
-    type: list
-    elements: dict
-  defaults:
-    description: Merged under each project.
-    type: dict
-    default: {}
-  env:
-    description: Environment merged under each project's C(env).
-    type: dict
-    default: {}
-  image:
-    description: Image of the projects that name none.
-    type: str
-    default: berth-base:latest
-  only:
-    description: Names of the projects to work on, as a list or with commas between them. All, if empty.
-    type: raw
-  scope:
-    description: Snapshots of other scopes are left alone.
-    type: str
-    default: default
-  state_dir:
-    description:
-      - Where Berth keeps its state on the host.
-      - Defaults to C(/var/lib/berth) for root, and to C(~/.local/state/berth) for others.
-    type: path
-  parallel:
-    description: How many projects are worked on side by side.
-    type: int
-    default: 8
   operation:
     description:
       - V(take) takes a snapshot of each project's container, and then removes the oldest beyond C(snapshot.keep). A
@@ -67,10 +35,8 @@ options:
     description: How long to wait for another run on the same host, in seconds.
     type: int
     default: 600
-  payload:
-    description: For the control node's half of this module, which puts the checked definitions here. Not for playbooks.
-    type: str
 extends_documentation_fragment:
+  - berth.projects.projects
   - berth.projects.docker
   - berth.projects.attributes
 seealso:

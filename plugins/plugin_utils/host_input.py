@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Callable
 
+from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
 from ansible_collections.berth.projects.plugins.plugin_utils.merge import merged_definition
@@ -64,6 +65,28 @@ class HostInput:
         """The definitions that a run works on: all, or those named."""
         wanted = set(only)
         return [definition for definition in self.definitions if not wanted or definition["name"] in wanted]
+
+
+def resolve(
+    host: str, names: Iterable[str], source: Mapping[str, Any], template: Callable[[Any], Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """Those of the variables that the source has, and problems with those that cannot be resolved.
+
+    Args:
+        host: Its inventory name, for messages.
+        source: Its variables.
+        template: Resolves a value.
+    """
+    resolved: dict[str, Any] = {}
+    problems: list[str] = []
+    for name in names:
+        if name not in source:
+            continue
+        try:
+            resolved[name] = template(source[name])
+        except AnsibleError as error:
+            problems.append(f"- host {host}: {name}: cannot be resolved: {error.message}")
+    return resolved, problems
 
 
 def host_input(host: str, variables: Mapping[str, Any]) -> HostInput:

@@ -2,15 +2,16 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The controller half that modules ``container``, ``info`` and ``snapshot`` share: check, merge, hand over."""
+"""The controller half that the modules which work on projects share: check, merge, hand over."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Callable
 
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
 from ansible_collections.berth.projects.plugins.plugin_utils.confirm import undeclared_problems
@@ -20,11 +21,13 @@ from ansible_collections.berth.projects.plugins.plugin_utils.host_input import (
     host_input,
     names_in,
     refuse,
+    resolve,
 )
 from ansible_collections.berth.projects.plugins.plugin_utils.recipe import PREFIX, recipe_from_vars
 
 _VARIABLE_OF = {
     "projects": "berth_projects",
+    "only": "berth_only",
     "defaults": "berth_project_defaults",
     "env": "berth_env",
     "image": "berth_image",
@@ -80,9 +83,10 @@ class Order:
 
 
 class ProjectAction(ActionBase):
-    """Base of these actions. Subclasses set ``module`` and shape the result."""
+    """Base of these actions. Subclasses set ``module`` and its ``options``, and shape the result."""
 
     module = ""
+    options: Callable[[], Mapping[str, Any]]
     TRANSFERS_FILES = False
     _supports_check_mode = True
     _supports_diff = True
@@ -101,10 +105,14 @@ class ProjectAction(ActionBase):
         self._demand(order)
         if not order.names and (order.only or not order.checked.is_declared):
             return {"changed": False, "needs": [], "projects": [], "orphans": []}
-        answer = self._execute_module(
-            module_name=self.module, module_args=self._module_args(order, task_vars), task_vars=task_vars
-        )
-        return self._finish(dict(answer), order)
+        return self._finish(self._answer(order, self._module_args(order, task_vars), task_vars), order)
+
+    def _answer(self, order: Order, module_args: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        """What the host says."""
+        return self._ask(self.module, module_args, task_vars)
+
+    def _ask(self, module: str, module_args: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        return dict(self._execute_module(module_name=module, module_args=module_args, task_vars=task_vars))
 
     def _demand(self, order: Order) -> None:
         """Look at what is asked for before anything is sent.
@@ -117,8 +125,8 @@ class ProjectAction(ActionBase):
         raise NotImplementedError
 
     def _order(self, task_vars: Mapping[str, Any]) -> Order:
-        args = dict(self._task.args)
         host = str(task_vars.get("inventory_hostname", "localhost"))
+        args = self._given(host, task_vars)
         checked = host_input(host, {name: args[option] for option, name in _VARIABLE_OF.items() if option in args})
         only = names_in(args.get("only"))
         # Among several hosts, module validate has looked at the names of all of them before.
@@ -133,6 +141,17 @@ class ProjectAction(ActionBase):
         refuse(problems)
         selected = [self._with_state(definition, args.get("state")) for definition in checked.selected(only)]
         return Order(host, args, checked, only, selected, undeclared, is_alone)
+
+    def _given(self, host: str, task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        """The task's arguments; with ``variables``, also what the host's variables say of options not among them."""
+        args = dict(self._task.args)
+        if not boolean(args.pop("variables", False)):
+            return args
+        options = type(self).options()
+        sources = {name: option for option, name in _VARIABLE_OF.items() if option in options and option not in args}
+        found, problems = resolve(host, sources, task_vars, self._templar.template)
+        refuse(problems)
+        return {**args, **{sources[name]: value for name, value in found.items() if value is not None and value != ""}}
 
     @staticmethod
     def _with_state(definition: Mapping[str, Any], state: str | None) -> Mapping[str, Any]:

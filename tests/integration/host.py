@@ -17,6 +17,8 @@ from typing import Any
 from ansible_collections.berth.projects.plugins.module_utils.connection import DEFAULT_DOCKER_HOST
 from ansible_collections.berth.projects.plugins.module_utils.info import look
 from ansible_collections.berth.projects.plugins.module_utils.options import container_args, info_args, snapshot_args
+from ansible_collections.berth.projects.plugins.module_utils.plan import FROM_DEFINITION
+from ansible_collections.berth.projects.plugins.module_utils.preview import preview
 from ansible_collections.berth.projects.plugins.module_utils.reconcile import reconcile
 from ansible_collections.berth.projects.plugins.module_utils.snapshot_work import work_on_snapshots
 from ansible_collections.berth.projects.plugins.plugin_utils.host_input import host_input, refuse
@@ -61,7 +63,12 @@ class TestHost:
         self, *projects: Mapping[str, Any], check: bool = False, prune: bool = False, **options: Any
     ) -> Result:
         """What ``berth.projects.provision`` does with these projects. Failures of projects are in the result."""
-        return Result(reconcile(self.params(*projects, prune=prune, **options), check))
+        params = self.params(*projects, prune=prune, **options)
+        if params["operation"] in FROM_DEFINITION:  # as the control node's half of module container does it
+            planned = preview(params)
+            if check or not planned["is_due"]:
+                return Result(planned)
+        return Result(reconcile(params, check))
 
     def params(self, *projects: Mapping[str, Any], **options: Any) -> dict[str, Any]:
         """What the control node hands to the modules that work on projects, for these projects and options."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.berth.projects.plugins.module_utils.erase import Loss, erase, losses_of
+from ansible_collections.berth.projects.plugins.module_utils.erase import erase
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
 from ansible_collections.berth.projects.plugins.module_utils.lineage import Lineage
+from ansible_collections.berth.projects.plugins.module_utils.losses import Loss, losses_of
 from ansible_collections.berth.projects.plugins.module_utils.names import (
     HELPER,
     agent_volume,

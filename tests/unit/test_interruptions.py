@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.berth.projects.plugins.module_utils import preview as preview_module
 from ansible_collections.berth.projects.plugins.module_utils import reconcile as reconcile_module
 from ansible_collections.berth.projects.plugins.module_utils.errors import EngineError
 from ansible_collections.berth.projects.plugins.module_utils.lineage import Lineage, Snapshots
 from ansible_collections.berth.projects.plugins.module_utils.names import CONTRACT, ownership_labels
 from ansible_collections.berth.projects.plugins.module_utils.options import container_args
+from ansible_collections.berth.projects.plugins.module_utils.plan import FROM_DEFINITION
 from ansible_collections.berth.projects.plugins.module_utils.records import Record, Records
 from ansible_collections.berth.projects.tests.unit.builders import IMAGE
 from ansible_collections.berth.projects.tests.unit.fake_engine import CONTAINERD_STORE, FakeEngine, Killed
@@ -144,7 +146,8 @@ class Bench:
             self.engine.do("write the record", lambda: write(records, project, record))
 
         monkeypatch.setattr(Records, "write", written)
-        monkeypatch.setattr(reconcile_module, "_open", lambda *args: (self.engine, []))
+        for module in (preview_module, reconcile_module):
+            monkeypatch.setattr(module, "open_engine", lambda *args: (self.engine, []))
         for settings in scenario.before:
             self.run(settings)
         if scenario.before:
@@ -170,9 +173,14 @@ class Bench:
         return str((self.engine.container("berth-web") or {})["Id"])
 
     def run(self, settings: Mapping[str, Any], **options: Any) -> dict[str, Any]:
+        """As the control node's half does it: what comes from a definition is carried out only where a plan says so."""
         payload = {"projects": [{**WEB, **settings}], "declared": ["web"]}
         params = {name: spec.get("default") for name, spec in container_args().items()}
         params.update(payload=json.dumps(payload), state_dir=self._state_dir, lock_timeout=0, **options)
+        if params["operation"] in FROM_DEFINITION:
+            planned = preview_module.preview(params)
+            if not planned["is_due"]:
+                return planned
         return reconcile_module.reconcile(params, check_mode=False)
 
     def work(self) -> dict[str, Any]:

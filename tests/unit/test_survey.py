@@ -15,13 +15,16 @@ from typing import Any
 
 import pytest
 from ansible_collections.berth.projects.plugins.module_utils import observe as observe_module
+from ansible_collections.berth.projects.plugins.module_utils import preview as preview_module
 from ansible_collections.berth.projects.plugins.module_utils import reconcile as reconcile_module
 from ansible_collections.berth.projects.plugins.module_utils import survey as survey_module
 from ansible_collections.berth.projects.plugins.module_utils import users as users_module
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition, User
+from ansible_collections.berth.projects.plugins.module_utils.engine_volumes import VolumeStore
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError, EngineError
 from ansible_collections.berth.projects.plugins.module_utils.info import time_of_engine
+from ansible_collections.berth.projects.plugins.module_utils.losses import losses_by_project
 from ansible_collections.berth.projects.plugins.module_utils.names import (
     CONTRACT,
     aside_name,
@@ -467,9 +470,10 @@ def test_what_is_left_aside_of_a_replace_is_cleared_away(state_dir: str) -> None
 def test_what_goes_is_told_of_runs_that_take_something_away(
     state_dir: str, monkeypatch: pytest.MonkeyPatch, params: dict[str, Any], told: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr(survey_module.VolumeStore, "sizes", lambda store: {})
+    monkeypatch.setattr(VolumeStore, "sizes", lambda store: {})
     engine = with_images(FakeEngine(made(state_dir, definition())), listed_snapshot(1))
-    losses = look(engine, state_dir, {"name": "web"}, **params).losses
+    views = look(engine, state_dir, {"name": "web"}, **params).views
+    losses = losses_by_project(engine, views, views, Policy(**params))  # type: ignore[arg-type]
     assert {name: [(one.kind, one.kept) for one in lost] for name, lost in losses.items()} == told
 
 
@@ -497,7 +501,6 @@ def test_files_of_an_undeclared_project_go_with_prune_once_nothing_else_is_left(
 def test_a_reset_settles_the_ids_of_the_agent_anew(
     state_dir: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(survey_module.VolumeStore, "sizes", lambda store: {})
     monkeypatch.setattr(users_module, "folder_owner", lambda definition: User(7, 8))
     Records(state_dir).write("web", Record(CONTAINER_ID, 1000, 1000))
     engine = FakeEngine(made(state_dir, definition()))
@@ -572,12 +575,37 @@ def test_a_module_run_looks_at_the_folders_before_the_engine(state_dir: str, mon
     def no_engine(*args: Any) -> Any:
         raise AssertionError("the engine was asked first")
 
-    monkeypatch.setattr(reconcile_module, "_open", no_engine)
+    monkeypatch.setattr(reconcile_module, "open_engine", no_engine)
+    monkeypatch.setattr(preview_module, "open_engine", no_engine)
     payload = {"projects": [{"name": "web", "image": IMAGE, "workspaces": [{"path": "/nowhere/a"}]}], "declared": []}
     params = {"payload": json.dumps(payload), "scope": "default", "state_dir": state_dir, "parallel": 1}
     with pytest.raises(BerthError) as error:
         reconcile_module.reconcile(params, check_mode=False)
+    with pytest.raises(BerthError):
+        preview_module.preview(params)
     assert error.value.msg.startswith(f"{FOLDERS_WRONG}- project web: /nowhere/a: is missing.")
+
+
+@pytest.mark.parametrize(
+    ("record", "changes", "is_due"),
+    [
+        (Record(CONTAINER_ID, 1000, 1000, scope="default"), {}, False),
+        (Record(CONTAINER_ID, 1000, 1000, scope="default"), {"status": "exited"}, True),
+        (Record(CONTAINER_ID, 7, 1000, scope="default"), {}, True),  # written down again, though nothing is changed
+        (Record("lost", 1000, 1000, scope="default"), {}, True),
+        (Record(CONTAINER_ID, 1000, 1000), {}, True),
+    ],
+)
+def test_the_half_that_acts_is_due_where_there_is_something_to_do_or_to_write_down(
+    state_dir: str, monkeypatch: pytest.MonkeyPatch, record: Record, changes: dict[str, Any], is_due: bool
+) -> None:
+    engine = FakeEngine(made(state_dir, definition(), **changes))
+    monkeypatch.setattr(preview_module, "open_engine", lambda *args: (engine, []))
+    Records(state_dir).write("web", record)
+    project = {"name": "web", "image": IMAGE, "user": {"uid": 1000}}
+    payload = {"projects": [project], "declared": ["web"]}
+    params = {"payload": json.dumps(payload), "scope": "default", "state_dir": state_dir, "parallel": 1}
+    assert preview_module.preview(params)["is_due"] is is_due
 
 
 @pytest.fixture

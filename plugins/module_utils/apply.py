@@ -6,16 +6,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
-from ansible_collections.berth.projects.plugins.module_utils.definition import Definition, SnapshotPolicy
+from ansible_collections.berth.projects.plugins.module_utils.definition import Definition, SnapshotPolicy, User
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
 from ansible_collections.berth.projects.plugins.module_utils.erase import erase
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError, message_of
-from ansible_collections.berth.projects.plugins.module_utils.launch import Launcher
+from ansible_collections.berth.projects.plugins.module_utils.host_state import HostState
+from ansible_collections.berth.projects.plugins.module_utils.host_writer import HostWriter
+from ansible_collections.berth.projects.plugins.module_utils.launch import Launcher, Start
 from ansible_collections.berth.projects.plugins.module_utils.names import container_name
 from ansible_collections.berth.projects.plugins.module_utils.observe import was_ever_ready
 from ansible_collections.berth.projects.plugins.module_utils.plan import Plan
@@ -32,6 +35,9 @@ from ansible_collections.berth.projects.plugins.module_utils.snapshots import Sn
 from ansible_collections.berth.projects.plugins.module_utils.steps import Step
 from ansible_collections.berth.projects.plugins.module_utils.world import View
 
+TAKE_OVER = "/usr/local/lib/berth/takeover"
+_SHOWN = 500  # characters of what it printed
+
 
 @dataclass(frozen=True)
 class Tools:
@@ -43,6 +49,7 @@ class Tools:
     snapshotter: Snapshotter
     site: Site
     stop_timeout: int
+    writer: HostWriter
 
     @property
     def crew(self) -> Crew:
@@ -165,6 +172,32 @@ def _build(work: _Work, step: Step, tools: Tools) -> None:
     tools.launcher.declared_source(work.declared)
 
 
+def _sync(work: _Work, step: Step, tools: Tools) -> None:
+    """Write what differs of the project's host state; all of it goes where the project does."""
+    definition = work.definition
+    wanted = definition.host_state if definition and definition.state != "absent" else HostState()
+    user = (definition.user if definition else None) or work.record.user or User(os.geteuid(), os.getegid())
+    folder = tools.site.host_state(work.project)
+    tools.writer.write(folder, wanted, (step.body or {})["files"], user)
+
+
+def _take_over(work: _Work, step: Step, tools: Tools) -> None:
+    status, output = tools.engine.run(work.id, [TAKE_OVER], user="agent")
+    said = Start()
+    for line in output.splitlines():
+        said = said.with_line(line)
+    work.warnings += said.warnings
+    if status in (126, 127):
+        raise BerthError(
+            f"The image of the container has no {TAKE_OVER}, which takes the agent's configuration over. Upgrade the "
+            "project to a current base image (playbook upgrade)."
+        )
+    if status != 0:
+        told = "; ".join(said.errors) or output.strip()[-_SHOWN:] or f"exit status {status}"
+        raise BerthError(f"The container could not take its configuration over: {told}. The next run tries again.")
+    work.record = work.record.has_taken(work.declared.host_state.generation)
+
+
 def _create(work: _Work, step: Step, tools: Tools) -> None:
     source = step.source or tools.launcher.declared_source(work.declared)
     work.container_id = tools.launcher.create(work.declared, source)
@@ -179,7 +212,7 @@ def _start(work: _Work, step: Step, tools: Tools) -> None:
     """
     container_id = work.id
     try:
-        work.warnings += tools.launcher.start(work.project, container_id)
+        said = tools.launcher.start(work.project, container_id)
     except Exception as error:
         told = message_of(error)
         try:
@@ -187,7 +220,8 @@ def _start(work: _Work, step: Step, tools: Tools) -> None:
         except BerthError as second:
             raise BerthError(f"{told} Then this failed, too: {second.msg} The next run goes on.") from error
         raise BerthError(f"{told} {back}".rstrip()) from error
-    work.record = work.record.proven(container_id)
+    work.warnings += said.warnings
+    work.record = work.record.proven(container_id).has_taken(said.taken or work.record.taken)
     if container_id == work.view.record.pending_id:
         _remove_held(work, tools)
 
@@ -235,6 +269,7 @@ def _replace(work: _Work, step: Step, tools: Tools) -> None:
     is_proven = definition.state == "started"
     known = work.record
     work.record = known.proven(swapped.container_id) if is_proven else known.pending(swapped.container_id)
+    work.record = work.record.has_taken(swapped.generation or work.record.taken)
     work.remember(tools)
     if restored:
         tools.snapshotter.point_latest(restored)
@@ -317,6 +352,8 @@ _STEPS: Mapping[str, Callable[[_Work, Step, Tools], None]] = {
     "restart": _restart,
     "stop": _stop,
     "replace": _replace,
+    "sync": _sync,
+    "take-over": _take_over,
     "remove": _remove,
     "erase": _erase,
     "forget": _forget,

@@ -9,9 +9,11 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from ipaddress import ip_address
 from typing import Any
+
+from ansible_collections.berth.projects.plugins.module_utils.host_state import HostState
 
 HOME = "/home/agent"
 AGENT_FOLDER = "/home/agent/.claude"
@@ -97,8 +99,8 @@ class Packages:
     pip: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            object.__setattr__(self, field.name, tuple(sorted(set(getattr(self, field.name)))))
+        for one in fields(self):
+            object.__setattr__(self, one.name, tuple(sorted(set(getattr(self, one.name)))))
 
     def __bool__(self) -> bool:
         return bool(self.apt or self.npm or self.pip)
@@ -122,7 +124,8 @@ class SnapshotPolicy:
 class Definition:
     """One entry of ``berth_projects``, defaults merged in and validated.
 
-    ``user`` is None until the host has settled whose files the agent works on.
+    ``user`` is None until the host has settled whose files the agent works on. ``host_state`` is what the rest of the
+    definition comes to, which the control node has rendered.
     """
 
     name: str
@@ -140,6 +143,7 @@ class Definition:
     resources: Resources = Resources()
     restart: str = "unless-stopped"
     snapshot: SnapshotPolicy = SnapshotPolicy()
+    host_state: HostState = field(default_factory=HostState)
 
     @property
     def working_dir(self) -> str:

@@ -10,7 +10,7 @@ import calendar
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -233,6 +233,13 @@ class Engine:
         finally:
             watchdog.cancel()
             stream.close()
+
+    def run(self, container_id: str, command: Sequence[str], user: str) -> tuple[int, str]:
+        """Run a command in a running container; returns its exit status and what it printed."""
+        with self.calling(f"running {command[0]} in container {container_id[:12]}"):
+            made = self.api.exec_create(container_id, list(command), user=user)
+            output = self.api.exec_start(made["Id"])
+            return int(self.api.exec_inspect(made["Id"])["ExitCode"]), output.decode("utf-8", "replace")
 
     def stop(self, container_id: str, seconds: int) -> None:
         """Ask the container to end; kill it after ``seconds``."""

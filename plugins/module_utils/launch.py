@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site, Source
@@ -23,7 +24,28 @@ from ansible_collections.berth.projects.plugins.module_utils.records import Reco
 
 WARNING = "berth: warning: "
 ERROR = "berth: error: "
+TAKEN = "berth: taken over "
 _LINES_SHOWN = 15
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a container's entrypoint, or its take-over of host state, has said.
+
+    Args:
+        taken: The generation of host state that was taken over; None where it said of none.
+    """
+
+    warnings: tuple[str, ...] = ()
+    errors: tuple[str, ...] = ()
+    taken: str | None = None
+
+    def with_line(self, line: str) -> Start:
+        if line.startswith(WARNING):
+            return replace(self, warnings=(*self.warnings, line[len(WARNING) :]))
+        if line.startswith(ERROR):
+            return replace(self, errors=(*self.errors, line[len(ERROR) :]))
+        return replace(self, taken=line[len(TAKEN) :]) if line.startswith(TAKEN) else self
 
 
 class Launcher:
@@ -63,20 +85,19 @@ class Launcher:
             reference = self._derived.ensure(definition.image, definition.packages)
         return Source(reference, wanted_image(definition, self._site))
 
-    def start(self, project: str, container_id: str) -> list[str]:
-        """Start a container and wait until it is ready; returns what its entrypoint warned of.
+    def start(self, project: str, container_id: str) -> Start:
+        """Start a container and wait until it is ready.
 
         Raises:
             BerthError: It ended before that, or took too long; with its last lines.
         """
-        warnings: list[str] = []
+        said = Start()
         last: deque[str] = deque(maxlen=_LINES_SHOWN)
         deadline = time.monotonic() + self._ready_timeout
         for line in self._engine.start_and_listen(container_id, self._ready_timeout):
             if line == READY:
-                return warnings
-            if line.startswith(WARNING):
-                warnings.append(line[len(WARNING) :])
+                return said
+            said = said.with_line(line)
             last.append(line[len(ERROR) :] if line.startswith(ERROR) else line)
         ended = time.monotonic() < deadline
         raise BerthError(self._not_ready(project, container_id, ended, list(last)))

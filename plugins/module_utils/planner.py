@@ -33,6 +33,7 @@ from ansible_collections.berth.projects.plugins.module_utils.plan_provision impo
     plan_removal,
     refusal,
 )
+from ansible_collections.berth.projects.plugins.module_utils.plan_sync import with_sync, without_host_state
 from ansible_collections.berth.projects.plugins.module_utils.steps import Step
 from ansible_collections.berth.projects.plugins.module_utils.world import View
 
@@ -41,7 +42,7 @@ def plan_project(case: Case) -> Plan:
     """What is to be done for one project."""
     if case.view.clash:
         return Plan(case.name, error=case.view.clash)
-    return _PLANNERS[case.policy.operation](case)
+    return with_sync(_PLANNERS[case.policy.operation](case), case)
 
 
 def plan_undeclared(project: str, view: View, policy: Policy) -> Plan:
@@ -49,12 +50,12 @@ def plan_undeclared(project: str, view: View, policy: Policy) -> Plan:
     if view.clash:
         return Plan(project, error=view.clash)
     if policy.operation == "destroy":
-        return _plan_destruction(project, view, policy)
+        return without_host_state(_plan_destruction(project, view, policy), view)
     plan = plan_removal(project, view, policy, reason=Reason("state", view.status, "not declared"))
     is_bare = not view.lineage.snapshots and not view.volumes and not view.asides
     if view.container is None and is_bare and view.has_state:
         plan = _forgetting(plan)
-    return plan
+    return without_host_state(plan, view)
 
 
 def _plan_upgrade(case: Case) -> Plan:
@@ -117,7 +118,8 @@ def _plan_reset(case: Case) -> Plan:
 
 
 def _plan_destroy(case: Case) -> Plan:
-    return _plan_destruction(case.name, case.view, case.policy, case.definition.snapshot.keep)
+    plan = _plan_destruction(case.name, case.view, case.policy, case.definition.snapshot.keep)
+    return without_host_state(plan, case.view)
 
 
 def _plan_destruction(project: str, view: View, policy: Policy, keep: int | None = None) -> Plan:

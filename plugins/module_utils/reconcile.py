@@ -13,6 +13,7 @@ from typing import Any, Callable
 
 from ansible_collections.berth.projects.plugins.module_utils.apply import Tools, carry_out
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
+from ansible_collections.berth.projects.plugins.module_utils.host_writer import HostWriter
 from ansible_collections.berth.projects.plugins.module_utils.launch import Launcher
 from ansible_collections.berth.projects.plugins.module_utils.losses import losses_by_project
 from ansible_collections.berth.projects.plugins.module_utils.plan import Plan
@@ -58,7 +59,15 @@ def reconcile(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
 
 def _tools(engine: Engine, records: Records, request: Request, params: Mapping[str, Any]) -> Tools:
     launcher = Launcher(engine, request.site, records, params["ready_timeout"])
-    return Tools(engine, records, launcher, Snapshotter(engine), request.site, params["stop_timeout"])
+    return Tools(
+        engine,
+        records,
+        launcher,
+        Snapshotter(engine),
+        request.site,
+        params["stop_timeout"],
+        HostWriter(request.contents),
+    )
 
 
 def _carry_out_all(found: Survey, tools: Tools, request: Request) -> list[tuple[Plan, Outcome]]:

@@ -36,6 +36,7 @@ class Record:
         uid: The agent's, and ``gid`` too.
         pending_id: A newer one that was made for a project declared as stopped, and so has yet to prove itself.
         scope: Whose it is.
+        taken: The generation of host state that its container has taken over last.
     """
 
     container_id: str | None = None
@@ -43,12 +44,14 @@ class Record:
     gid: int | None = None
     pending_id: str | None = None
     scope: str | None = None
+    taken: str | None = None
 
     @property
     def is_sound(self) -> bool:
         """Whether it can have been written by Berth: somebody may have edited the file."""
         numbers = all(number is None or isinstance(number, int) for number in (self.uid, self.gid))
-        texts = all(text is None or isinstance(text, str) for text in (self.container_id, self.pending_id, self.scope))
+        words = (self.container_id, self.pending_id, self.scope, self.taken)
+        texts = all(text is None or isinstance(text, str) for text in words)
         return numbers and texts
 
     @property
@@ -63,6 +66,9 @@ class Record:
 
     def of_scope(self, scope: str) -> Record:
         return replace(self, scope=scope)
+
+    def has_taken(self, generation: str | None) -> Record:
+        return replace(self, taken=generation)
 
     def with_user(self, user: User | None) -> Record:
         return replace(self, uid=user.uid, gid=user.gid) if user else self
@@ -85,8 +91,9 @@ class Records:
         try:
             with open(self._path(project), encoding="utf-8") as file:
                 data = json.load(file)
-            record = Record(data["container_id"], data["uid"], data["gid"], data.get("pending_id"), data.get("scope"))
-        except (OSError, ValueError, KeyError, TypeError):
+            later = {name: data.get(name) for name in ("pending_id", "scope", "taken")}
+            record = Record(data["container_id"], data["uid"], data["gid"], **later)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return Record()
         return record if record.is_sound else Record()
 

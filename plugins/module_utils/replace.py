@@ -21,7 +21,7 @@ from ansible_collections.berth.projects.plugins.module_utils.aspects_mounted imp
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError, message_of
-from ansible_collections.berth.projects.plugins.module_utils.launch import Launcher
+from ansible_collections.berth.projects.plugins.module_utils.launch import Launcher, Start
 from ansible_collections.berth.projects.plugins.module_utils.lineage import Lineage
 from ansible_collections.berth.projects.plugins.module_utils.names import (
     PROJECT,
@@ -51,11 +51,13 @@ class Swap:
     Args:
         container_id: The new container's.
         taken: The snapshot of the old one; None where none was wanted.
+        generation: Of the host state that the new one has taken over, if it said so.
     """
 
     container_id: str
     warnings: tuple[str, ...]
     taken: Taken | None
+    generation: str | None = None
 
 
 def swap(
@@ -98,8 +100,8 @@ def swap(
             taken = crew.snapshotter.take(old["Id"], lineage, wish, moves_latest=not is_restore)
         rename_aside(crew.engine, definition.name, old["Id"])
         new_id = crew.launcher.create(definition, source or source_of(taken))
-        said = crew.launcher.start(definition.name, new_id) if definition.state == "started" else []
-        return Swap(new_id, (*(taken.warnings if taken else ()), *said), taken)
+        said = crew.launcher.start(definition.name, new_id) if definition.state == "started" else Start()
+        return Swap(new_id, (*(taken.warnings if taken else ()), *said.warnings), taken, said.taken)
     except Exception as error:
         told = message_of(error)
         try:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition, definition_from
+from ansible_collections.berth.projects.plugins.module_utils.host_state import host_state_from
 from ansible_collections.berth.projects.plugins.module_utils.lineage import LATEST_TAG
 from ansible_collections.berth.projects.plugins.module_utils.plan import Policy
 from ansible_collections.berth.projects.plugins.module_utils.records import default_state_dir
@@ -26,6 +27,7 @@ class Request:
         definitions: The projects to work on.
         declared: The names of all projects of the host, also of those that this run does not work on.
         undeclared: Names of projects to work on that no definition names.
+        contents: What files of host state are made of, in base64 by SHA-256; only where they are to be written.
         base_image: What the base image must be made from, ``{digest, base, suite, ca}``, or None.
         report_needs: Return what the host lacks, instead of failing.
     """
@@ -39,6 +41,7 @@ class Request:
     report_needs: bool = False
     base_image: Mapping[str, Any] | None = None
     undeclared: tuple[str, ...] = ()
+    contents: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
@@ -50,7 +53,7 @@ def request_from(params: Mapping[str, Any]) -> Request:
     payload = json.loads(params["payload"])
     state_dir = (params["state_dir"] or default_state_dir()).rstrip("/")
     return Request(
-        definitions=tuple(definition_from(entry) for entry in payload["projects"]),
+        definitions=tuple(_definition(entry, payload.get("states") or {}) for entry in payload["projects"]),
         declared=frozenset(payload["declared"]),
         site=Site(state_dir, params["scope"]),
         policy=_policy(params),
@@ -59,7 +62,12 @@ def request_from(params: Mapping[str, Any]) -> Request:
         report_needs=params.get("report_needs", False),
         base_image=payload.get("base_image"),
         undeclared=tuple(payload.get("undeclared") or ()),
+        contents=payload.get("contents") or {},
     )
+
+
+def _definition(entry: Mapping[str, Any], states: Mapping[str, Any]) -> Definition:
+    return replace(definition_from(entry), host_state=host_state_from(states.get(entry["name"])))
 
 
 def _policy(params: Mapping[str, Any]) -> Policy:

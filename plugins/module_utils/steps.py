@@ -52,6 +52,8 @@ VERBS: Mapping[str, Verb] = {
     "remove": Verb("remove", cuts=True, status_after="absent"),
     "erase": Verb("remove", cuts=True, status_after="absent"),
     "forget": Verb("update"),
+    "sync": Verb("sync"),
+    "take-over": Verb("sync"),
 }
 
 
@@ -62,7 +64,7 @@ class Step:
     Args:
         verb: One of ``VERBS``.
         detail: For people, and for the steps that need a name.
-        body: What an update sends, or what a clean-up removes.
+        body: What an update sends, what a clean-up removes, or which files of host state differ.
         source: What a new container is made from.
         is_fresh: A new container is made from the declared image, whatever there is of snapshots.
     """

@@ -15,6 +15,13 @@ from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
+from ansible_collections.berth.projects.plugins.module_utils.host_files import (
+    copy_problems,
+    read_host_state,
+    with_copies,
+    write_problem,
+)
+from ansible_collections.berth.projects.plugins.module_utils.host_state import FoundFile
 from ansible_collections.berth.projects.plugins.module_utils.image_base import LATEST
 from ansible_collections.berth.projects.plugins.module_utils.image_plan import base_image_is_current
 from ansible_collections.berth.projects.plugins.module_utils.lineage import Snapshots
@@ -70,7 +77,9 @@ class _Planner:
         definition = self.definitions.get(project)
         if definition is None:
             return plan_undeclared(project, view, self.policy)
-        return plan_project(Case(definition, view, self.images, self.site, self.policy))
+        plan = plan_project(Case(definition, view, self.images, self.site, self.policy))
+        problem = write_problem(definition) if any(step.verb == "sync" for step in plan.steps) else None
+        return plan.failed(problem) if problem else plan
 
 
 def survey(engine: Engine | None, request: Request, records: Records) -> Survey:
@@ -86,9 +95,12 @@ def survey(engine: Engine | None, request: Request, records: Records) -> Survey:
     gone = sorted({orphan.project for orphan in orphans if orphan.is_prunable}) if request.prune else []
     wanted = [*request.names, *request.undeclared, *gone]
     views = view_projects(engine, listing, snapshots, wanted, records, request.parallel)
+    views = {project: replace(view, files=_files_of(project, request)) for project, view in views.items()}
     is_reset = request.policy.operation == "reset"  # which makes as if for the first time
     known = {project: View() for project in views} if is_reset else views
     definitions, warnings = settle_users(request.definitions, known)
+    if not request.policy.only_state:
+        definitions = {name: replace(one, host_state=with_copies(one.host_state)) for name, one in definitions.items()}
 
     coming = _coming_images(request, image_list)
     planner = _Planner(definitions, Images(image_list), request.site, replace(request.policy, coming=coming), views)
@@ -101,6 +113,10 @@ def survey(engine: Engine | None, request: Request, records: Records) -> Survey:
     for project, text in warnings.items():
         plans[project] = replace(plans[project], warnings=(*plans[project].warnings, text))
     return Survey(tuple(plans.values()), orphans, ["image"] if coming else [], views, definitions, snapshots)
+
+
+def _files_of(project: str, request: Request) -> dict[str, FoundFile]:
+    return {} if request.policy.only_state else read_host_state(request.site.host_state(project))
 
 
 def _lists(engine: Engine) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
@@ -123,10 +139,10 @@ def check_folders(request: Request) -> None:
         f"- project {definition.name}: {problem}"
         for definition in request.definitions
         if definition.state != "absent"
-        for problem in folder_problems(definition, request.site)
+        for problem in (*folder_problems(definition, request.site), *copy_problems(definition.host_state))
     ]
     if wrong:
-        raise BerthError("\n".join(["Nothing was changed on this host. Declared paths cannot be mounted:", *wrong]))
+        raise BerthError("\n".join(["Nothing was changed on this host. Declared paths cannot be used:", *wrong]))
 
 
 def _coming_images(request: Request, image_list: list[dict[str, Any]]) -> frozenset[str]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition, normal_reference
+from ansible_collections.berth.projects.plugins.module_utils.host_state import FoundFile
 from ansible_collections.berth.projects.plugins.module_utils.lineage import Lineage, Snapshot
 from ansible_collections.berth.projects.plugins.module_utils.names import (
     CONTRACT,
@@ -173,6 +174,7 @@ class View:
         image_users: By the ids of images, those of the containers of the engine that were made from them.
         volumes: The names of its volumes.
         parts: The ids of containers that an interrupted snapshot has left.
+        files: The files of its host state, by their path in it.
         has_state: Whether Berth keeps files for it on the host, by a record that is of this scope.
     """
 
@@ -188,6 +190,7 @@ class View:
     image_users: Mapping[str, frozenset[str]] = field(default_factory=dict)
     volumes: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
+    files: Mapping[str, FoundFile] = field(default_factory=dict)
     has_state: bool = False
 
     @property

@@ -60,6 +60,7 @@ class FakeEngine(Engine):
         self.exported: frozenset[str] = frozenset()
         self.load_events: Sequence[Mapping[str, Any]] = ()
         self.volume_list: list[dict[str, Any]] = []
+        self.said = (0, "")
         self.is_here = False
         self._fail_at: int | None = None
         self._is_for_good = False
@@ -253,6 +254,10 @@ class FakeEngine(Engine):
 
     def stop(self, container_id: str, seconds: int) -> None:
         self.do(f"stop {container_id[:3]} {seconds}", lambda: self._change(container_id, "exited"))
+
+    def run(self, container_id: str, command: Sequence[str], user: str) -> tuple[int, str]:
+        self.do(f"run {container_id[:3]} {' '.join(command)} as {user}", lambda: None)
+        return self.said
 
     def pause(self, container_id: str) -> None:
         self.do(f"pause {container_id[:3]}", lambda: self._change(container_id, "paused"))

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -14,9 +15,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.berth.projects.plugins.module_utils import reconcile
-from ansible_collections.berth.projects.plugins.module_utils.apply import _STEPS, Tools, carry_out
+from ansible_collections.berth.projects.plugins.module_utils.apply import _STEPS, TAKE_OVER, Tools, carry_out
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError, EngineError
+from ansible_collections.berth.projects.plugins.module_utils.host_state import HostState, WantedFile, hash_of
+from ansible_collections.berth.projects.plugins.module_utils.host_writer import HostWriter
 from ansible_collections.berth.projects.plugins.module_utils.launch import READY, WARNING, Launcher
 from ansible_collections.berth.projects.plugins.module_utils.lineage import Lineage, Snapshots
 from ansible_collections.berth.projects.plugins.module_utils.names import aside_name
@@ -68,13 +71,19 @@ def records(tmp_path: Path) -> Records:
 
 
 def done(
-    engine: FakeEngine, records: Records, plan: Plan, view: View, wanted: Any = WEB, free: int | None = None
+    engine: FakeEngine,
+    records: Records,
+    plan: Plan,
+    view: View,
+    wanted: Any = WEB,
+    free: int | None = None,
+    contents: Mapping[str, str] | None = None,
 ) -> Outcome:
     site = Site(records.state_dir, "default")
     engine.hold(view.container, view.previous, view.unproven.container if view.unproven else None, *view.asides)
     launcher = Launcher(engine, site, records, 5)
     snapshotter = Snapshotter(engine, clock=lambda: NOW, free_space=lambda folder: free)
-    tools = Tools(engine, records, launcher, snapshotter, site, 7)
+    tools = Tools(engine, records, launcher, snapshotter, site, 7, HostWriter(contents or {}))
     return carry_out(plan, wanted, view, tools)
 
 
@@ -119,6 +128,58 @@ def test_a_container_that_runs_and_was_never_ready_is_stopped_before_it_is_start
     assert done(engine, records, of("restart"), view) == Outcome(True, CONTAINER_ID, ())
     assert engine.calls == ["stop c0f 7", "start c0f"]
     assert records.read("web") == RECORD
+
+
+STATE = HostState({"secrets/a": WantedFile(hash_of(b"new"), "secrets")})
+SYNCED = replace(WEB, host_state=STATE)
+CALL = f"run c0f {TAKE_OVER} as agent"
+
+
+def test_host_state_is_written_and_then_taken_over(records: Records) -> None:
+    engine = FakeEngine()
+    plan = of(Step("sync", "secrets", {"files": ["secrets/a"]}), "take-over")
+    outcome = done(engine, records, plan, RUNNING, SYNCED, contents={hash_of(b"new"): "bmV3"})
+    assert (engine.calls, outcome) == ([CALL], Outcome(True, CONTAINER_ID, ()))
+    assert (Path(records.state_dir) / "projects" / "web" / "secrets" / "a").read_text() == "new"
+    assert records.read("web") == replace(RECORD, taken=STATE.generation)
+
+
+def test_what_a_take_over_warns_of_is_told(records: Records) -> None:
+    engine = FakeEngine()
+    engine.said = (0, f"{WARNING}a server of that name was yours\nberth: taken over x\n")
+    assert done(engine, records, of("take-over"), RUNNING, SYNCED).warnings == ("a server of that name was yours",)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ((1, "berth: error: ~/.ssh is a link\nberth: error: no room\n"), "over: ~/.ssh is a link; no room. The next"),
+        ((1, "Traceback"), "over: Traceback. The next"),
+        ((3, ""), "over: exit status 3. The next"),
+        ((127, "no such file"), "Upgrade the project to a current base image"),
+        ((126, "no such file"), "Upgrade the project to a current base image"),
+    ],
+)
+def test_a_take_over_that_fails_is_told_and_tried_again(records: Records, said: tuple[int, str], told: str) -> None:
+    engine = FakeEngine()
+    engine.said = said
+    outcome = done(engine, records, of("take-over"), RUNNING, SYNCED)
+    assert told in str(outcome.error)
+    assert records.read("web").taken is None
+
+
+@pytest.mark.parametrize("steps", [("create", "start"), ("start",), ("replace",), ("restart",)])
+def test_what_a_container_takes_over_as_it_starts_is_remembered(records: Records, steps: tuple[str, ...]) -> None:
+    engine = FakeEngine(output=("berth: taken over abc", READY))
+    view = {"create": NOTHING, "start": EXITED, "replace": RUNNING, "restart": RUNNING}[steps[0]]
+    assert done(engine, records, of(*steps), view, SYNCED).error is None
+    assert records.read("web").taken == "abc"
+
+
+def test_a_start_that_says_nothing_of_it_changes_nothing_of_what_is_known(records: Records) -> None:
+    view = replace(EXITED, record=Record(None, 1000, 1000, taken="abc"))
+    done(FakeEngine(), records, of("start"), view, SYNCED)
+    assert records.read("web").taken == "abc"
 
 
 def test_without_steps_nothing_is_done(records: Records) -> None:

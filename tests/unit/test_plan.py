@@ -700,6 +700,8 @@ def test_a_step_of_no_known_verb_means_nothing() -> None:
         ("create", False, True),
         ("replace", True, True),
         ("remove", True, False),
+        ("sync", False, False),
+        ("take-over", False, False),
     ],
 )
 def test_a_plan_cuts_and_is_measured_as_its_steps_are(verb: str, cuts: bool, is_measured: bool) -> None:

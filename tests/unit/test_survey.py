@@ -546,7 +546,7 @@ def checked(state_dir: str, *projects: dict[str, Any], **params: Any) -> str | N
     return None
 
 
-FOLDERS_WRONG = "Nothing was changed on this host. Declared paths cannot be mounted:\n"
+FOLDERS_WRONG = "Nothing was changed on this host. Declared paths cannot be used:\n"
 
 
 def test_missing_folders_stop_the_host_and_are_all_named(state_dir: str) -> None:

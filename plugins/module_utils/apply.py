@@ -13,12 +13,11 @@ from typing import Any, Callable
 
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition, SnapshotPolicy, User
-from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
 from ansible_collections.berth.projects.plugins.module_utils.erase import erase
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError, message_of
 from ansible_collections.berth.projects.plugins.module_utils.host_state import HostState
 from ansible_collections.berth.projects.plugins.module_utils.host_writer import HostWriter
-from ansible_collections.berth.projects.plugins.module_utils.launch import Launcher, Start
+from ansible_collections.berth.projects.plugins.module_utils.launch import Start
 from ansible_collections.berth.projects.plugins.module_utils.names import container_name
 from ansible_collections.berth.projects.plugins.module_utils.observe import was_ever_ready
 from ansible_collections.berth.projects.plugins.module_utils.plan import Plan
@@ -31,7 +30,7 @@ from ansible_collections.berth.projects.plugins.module_utils.replace import (
     swap,
 )
 from ansible_collections.berth.projects.plugins.module_utils.result import Outcome
-from ansible_collections.berth.projects.plugins.module_utils.snapshots import Snapshotter, Taken, Wish
+from ansible_collections.berth.projects.plugins.module_utils.snapshots import Taken, Wish
 from ansible_collections.berth.projects.plugins.module_utils.steps import Step
 from ansible_collections.berth.projects.plugins.module_utils.world import View
 
@@ -40,20 +39,12 @@ _SHOWN = 500  # characters of what it printed
 
 
 @dataclass(frozen=True)
-class Tools:
-    """What the steps work with. ``stop_timeout`` is in seconds."""
+class Tools(Crew):
+    """What the steps work with: besides those that a replacement takes, what keeps and writes files on the host."""
 
-    engine: Engine
     records: Records
-    launcher: Launcher
-    snapshotter: Snapshotter
     site: Site
-    stop_timeout: int
     writer: HostWriter
-
-    @property
-    def crew(self) -> Crew:
-        return Crew(self.engine, self.launcher, self.snapshotter, self.stop_timeout)
 
 
 @dataclass
@@ -262,7 +253,7 @@ def _replace(work: _Work, step: Step, tools: Tools) -> None:
     definition, old, lineage = work.declared, work.existing, work.view.lineage
     source = tools.launcher.declared_source(definition) if step.is_fresh else step.source
     restored = lineage.find(step.source.image) if step.source else None
-    swapped = swap(tools.crew, definition, old, lineage, source, tools.site.scope, restored is not None)
+    swapped = swap(tools, definition, old, lineage, source, tools.site.scope, restored is not None)
     work.warnings += swapped.warnings
     work.snapshot = swapped.taken.reference if swapped.taken else None
     work.container_id = swapped.container_id

@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
 from ansible_collections.berth.projects.plugins.module_utils.engine_volumes import VolumeStore
+from ansible_collections.berth.projects.plugins.module_utils.names import name_of
 from ansible_collections.berth.projects.plugins.module_utils.plan import Policy
 from ansible_collections.berth.projects.plugins.module_utils.world import View
 
@@ -42,7 +43,7 @@ def losses_of(engine: Engine, view: View, sizes: Mapping[str, int | None], with_
     if with_data:
         containers += [one["Id"] for one in view.asides if one["Id"] not in containers]
     found = (engine.container(container_id, size=True) for container_id in containers)
-    losses = [Loss("container", str(one["Name"]).lstrip("/"), one.get("SizeRw") or 0, kept) for one in found if one]
+    losses = [Loss("container", name_of(one), one.get("SizeRw") or 0, kept) for one in found if one]
     if with_data:
         losses += [Loss("snapshot", one.reference, one.own_size) for one in view.lineage.snapshots]
         losses += [Loss("volume", name, sizes.get(name)) for name in view.volumes]

@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 MANAGED = "berth.managed"
 PROJECT = "berth.project"
@@ -54,6 +56,16 @@ def aside_name(project: str, container_id: str) -> str:
 def is_aside_name(project: str, name: str) -> bool:
     match = _ASIDE.match(name)
     return match is not None and match.group("project") == container_name(project)
+
+
+def name_of(container: Mapping[str, Any]) -> str:
+    """A container's name, of what inspect shows; the engine puts a slash before it."""
+    return str(container["Name"]).lstrip("/")
+
+
+def short_id(image_id: str) -> str:
+    """What a person reads of an image's id: twelve digits, without the name of the hash."""
+    return image_id.partition(":")[2][:12]
 
 
 def home_volume(project: str) -> str:

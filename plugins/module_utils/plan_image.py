@@ -24,6 +24,7 @@ from ansible_collections.berth.projects.plugins.module_utils.names import (
     CONTRACT,
     CONTRACT_VERSION,
     PACKAGES_REPOSITORY,
+    short_id,
 )
 from ansible_collections.berth.projects.plugins.module_utils.packages import derived_reference, packages_from_label
 from ansible_collections.berth.projects.plugins.module_utils.plan import Case, Reason
@@ -89,7 +90,7 @@ def outdated_warning(case: Case) -> tuple[str, ...]:
 
 def outdated_reason(case: Case) -> Reason:
     image = case.images.find(case.definition.image)
-    return Reason("image", {"id": _short(case.view.base_id)}, {"id": _short(image.id if image else None)})
+    return Reason("image", {"id": _shown(case.view.base_id)}, {"id": _shown(image.id if image else None)})
 
 
 def pending_warning(before: Values, after: Values) -> tuple[str, ...]:
@@ -138,5 +139,5 @@ def contract_missing(reference: str) -> str:
     )
 
 
-def _short(image_id: str | None) -> str | None:
-    return image_id.partition(":")[2][:12] if image_id else None
+def _shown(image_id: str | None) -> str | None:
+    return short_id(image_id) if image_id else None

@@ -19,6 +19,8 @@ from ansible_collections.berth.projects.plugins.module_utils.names import (
     FINGERPRINT,
     FINGERPRINT_VERSION,
     container_name,
+    name_of,
+    short_id,
 )
 from ansible_collections.berth.projects.plugins.module_utils.plan import (
     Case,
@@ -70,11 +72,9 @@ def plan_provision(case: Case) -> Plan:
     """Make a project as declared; or, where only its state matters, start or stop it."""
     view, policy = case.view, case.policy
     if case.definition.state == "absent":
-        return (
-            Plan(case.name)
-            if policy.only_state
-            else plan_removal(case.name, view, policy, keep=case.definition.snapshot.keep)
-        )
+        if policy.only_state:
+            return Plan(case.name)
+        return plan_removal(case.name, view, policy, keep=case.definition.snapshot.keep)
     if view.container is None or (view.is_aside and policy.only_state):
         return _plan_state_of_none(case) if policy.only_state else plan_creation(case)
     refused = refusal(case)
@@ -297,16 +297,16 @@ def _clear_unproven(view: View) -> Step:
         raise ValueError("nothing is unproven")
     if unproven.is_blank:
         return _clean_container(unproven.container)
-    return Step("set-aside", str(unproven.container["Name"]).lstrip("/"))
+    return Step("set-aside", name_of(unproven.container))
 
 
 def _clean_container(container: Mapping[str, Any]) -> Step:
-    return Step("clean", str(container["Name"]).lstrip("/"), {"container": container["Id"]})
+    return Step("clean", name_of(container), {"container": container["Id"]})
 
 
 def _clean_parts(view: View) -> list[Step]:
     containers = [Step("clean", f"container {part[:12]}", {"container": part}) for part in view.parts]
-    images = [Step("clean", f"image {part.partition(':')[2][:12]}", {"image": part}) for part in view.lineage.parts]
+    images = [Step("clean", f"image {short_id(part)}", {"image": part}) for part in view.lineage.parts]
     return containers + images
 
 

@@ -61,11 +61,11 @@ def _tools(engine: Engine, records: Records, request: Request, params: Mapping[s
     launcher = Launcher(engine, request.site, records, params["ready_timeout"])
     return Tools(
         engine,
-        records,
         launcher,
         Snapshotter(engine),
-        request.site,
         params["stop_timeout"],
+        records,
+        request.site,
         HostWriter(request.contents),
     )
 

@@ -18,10 +18,10 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.definition import User
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
+from ansible_collections.berth.projects.plugins.module_utils.whole_file import write_whole
 
 _SUFFIX = ".json"
 _LOCK_POLL = 0.1  # seconds; flock has no time limit of its own
@@ -101,7 +101,7 @@ class Records:
         """Put the record in place in one step, so that a reader or a crash never meets half of one."""
         path = self._path(project)
         with self._told(f"write {path}"):
-            _write_whole(path, asdict(record))
+            write_whole(path, asdict(record))
 
     def of_others(self, projects: Collection[str]) -> dict[str, Record]:
         """The records of all projects but these, by name."""
@@ -169,12 +169,3 @@ def _try_lock(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _write_whole(path: str, data: dict[str, Any]) -> None:
-    part = f"{path}.part"
-    with open(part, "w", encoding="utf-8") as file:
-        json.dump(data, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)

@@ -29,6 +29,7 @@ from ansible_collections.berth.projects.plugins.module_utils.names import (
     SNAPSHOT_PACKAGES,
     aside_name,
     container_name,
+    name_of,
 )
 from ansible_collections.berth.projects.plugins.module_utils.packages import packages_from_label
 from ansible_collections.berth.projects.plugins.module_utils.snapshots import Snapshotter, Taken, Wish
@@ -143,7 +144,7 @@ def quiesce(engine: Engine, container_id: str, stop_timeout: int) -> None:
 def rename_aside(engine: Engine, project: str, container_id: str) -> None:
     container = engine.container(container_id)
     aside = aside_name(project, container_id)
-    if container and str(container["Name"]).lstrip("/") != aside:
+    if container and name_of(container) != aside:
         engine.rename(container_id, aside)
 
 
@@ -158,7 +159,7 @@ def bring_back(engine: Engine, project: str, container_id: str, policy: str, sta
     container = engine.container(container_id)
     if container is None:
         raise BerthError(f"The container {container_id[:12]} is gone.")
-    if str(container["Name"]).lstrip("/") != container_name(project):
+    if name_of(container) != container_name(project):
         engine.rename(container_id, container_name(project))
     engine.update(container_id, update_restart({"policy": policy}))
     if start:

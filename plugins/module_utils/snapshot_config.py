@@ -113,9 +113,8 @@ def covering_config(container: Mapping[str, Any], below: Config, labels: Mapping
     """
     own = dict(_pair(entry) for entry in below.get("Env") or [])
     env = {**{key: None for key, _value in map(_pair, container["Config"].get("Env") or [])}, **own}
-    emptied = {key: "" for key in container["Config"].get("Labels") or {} if key.startswith(_OURS)}
     return {
-        **clean_config(below, {**emptied, **labels}),
+        **clean_config(below, {**_emptied(container), **labels}),
         "Env": [key if value is None else f"{key}={value}" for key, value in sorted(env.items())],
     }
 
@@ -127,8 +126,7 @@ def part_config(container: Mapping[str, Any], owner: str) -> dict[str, Any]:
         container: As ``GET /containers/{id}/json`` shows it.
         owner: ``<scope>/<project>``.
     """
-    emptied = {key: "" for key in container["Config"].get("Labels") or {} if key.startswith(_OURS)}
-    return {"Labels": {**emptied, SNAPSHOT_PART: owner}}
+    return {"Labels": {**_emptied(container), SNAPSHOT_PART: owner}}
 
 
 def _pair(entry: str) -> tuple[str, str | None]:
@@ -138,3 +136,8 @@ def _pair(entry: str) -> tuple[str, str | None]:
 
 def _is_of_image(label: str) -> bool:
     return not label.startswith(_OURS) or label.startswith(_SNAPSHOT) or label == f"{_OURS}contract"
+
+
+def _emptied(container: Mapping[str, Any]) -> dict[str, str]:
+    """Berth's own labels of a container without their values: a commit cannot leave them out."""
+    return {key: "" for key in container["Config"].get("Labels") or {} if key.startswith(_OURS)}

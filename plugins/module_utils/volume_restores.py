@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
+from ansible_collections.berth.projects.plugins.module_utils.whole_file import write_whole
 
 RESTORED = "berth.restored"
 """The label of a volume that a restore made: from which archive, ``Manifest.digest``."""
@@ -70,11 +71,7 @@ class Restores:
                 with suppress(FileNotFoundError):
                     os.unlink(path)
                 return
-            with open(f"{path}.part", "w", encoding="utf-8") as file:
-                json.dump({kind: asdict(entry) for kind, entry in begun.items()}, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(f"{path}.part", path)
+            write_whole(path, {kind: asdict(entry) for kind, entry in begun.items()})
 
     def _path(self, project: str) -> str:
         return os.path.join(self._folder, f"{project}.json")

@@ -29,6 +29,7 @@ from ansible_collections.berth.projects.plugins.module_utils.names import (
     container_name,
     home_volume,
     is_aside_name,
+    name_of,
 )
 from ansible_collections.berth.projects.plugins.module_utils.records import Record
 
@@ -199,7 +200,7 @@ class View:
 
     @property
     def name(self) -> str:
-        return str(self.container["Name"]).lstrip("/") if self.container else ""
+        return name_of(self.container) if self.container else ""
 
     @property
     def status(self) -> str:

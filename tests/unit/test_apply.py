@@ -83,7 +83,7 @@ def done(
     engine.hold(view.container, view.previous, view.unproven.container if view.unproven else None, *view.asides)
     launcher = Launcher(engine, site, records, 5)
     snapshotter = Snapshotter(engine, clock=lambda: NOW, free_space=lambda folder: free)
-    tools = Tools(engine, records, launcher, snapshotter, site, 7, HostWriter(contents or {}))
+    tools = Tools(engine, launcher, snapshotter, 7, records, site, HostWriter(contents or {}))
     return carry_out(plan, wanted, view, tools)
 
 

@@ -12,7 +12,11 @@ from ansible_collections.berth.projects.plugins.module_utils.errors import Berth
 from ansible_collections.berth.projects.plugins.module_utils.options import container_args, plan_args
 from ansible_collections.berth.projects.plugins.module_utils.plan import FROM_DEFINITION
 from ansible_collections.berth.projects.plugins.plugin_utils.confirm import ERASING, demand_confirmed, demand_found
-from ansible_collections.berth.projects.plugins.plugin_utils.project_action import Order, ProjectAction
+from ansible_collections.berth.projects.plugins.plugin_utils.project_action import (
+    Handover,
+    Order,
+    ProjectAction,
+)
 from ansible_collections.berth.projects.plugins.plugin_utils.report import diff_of, plan_lines, warnings_of
 
 
@@ -21,6 +25,7 @@ class ActionModule(ProjectAction):
 
     module = "berth.projects.container"
     options = staticmethod(container_args)
+    writes_host_state = True
 
     def _demand(self, order: Order) -> None:
         if order.operation == "restore" and not order.only:
@@ -31,23 +36,22 @@ class ActionModule(ProjectAction):
         if order.operation in ERASING and not self._task.check_mode:
             demand_confirmed(str(order.operation), order.names, order.args.get("confirm"))
 
-    def _answer(self, order: Order, module_args: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+    def _answer(self, order: Order, handover: Handover, task_vars: Mapping[str, Any]) -> dict[str, Any]:
         """Ask module ``plan`` first, for most runs end with what that says: it is half of the one that acts.
 
         What it says is not what is then done. The module that acts looks again, once it holds the host's lock.
         """
         if (order.operation or "provision") not in FROM_DEFINITION:
-            return super()._answer(order, module_args, task_vars)
+            return super()._answer(order, handover, task_vars)
         known = plan_args()
-        answer = self._ask(
-            "berth.projects.plan", {key: value for key, value in module_args.items() if key in known}, task_vars
-        )
+        options = {key: value for key, value in handover.args().items() if key in known}
+        answer = self._ask("berth.projects.plan", options, task_vars)
         is_due = answer.pop("is_due", False)
         if self._task.check_mode:
             return answer
         if answer.get("needs"):
             return {**answer, "changed": False, "projects": [], "orphans": []}
-        return super()._answer(order, module_args, task_vars) if is_due else answer
+        return super()._answer(order, handover, task_vars) if is_due else answer
 
     def _finish(self, answer: dict[str, Any], order: Order) -> dict[str, Any]:
         projects = _found(answer, order)

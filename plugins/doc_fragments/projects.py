@@ -28,6 +28,19 @@ options:
     description: Image of the projects that name none.
     type: str
     default: berth-base:latest
+  mcp_servers:
+    description: A library of MCP servers by name, of which a project takes some by their names.
+    type: dict
+    default: {}
+  instructions:
+    description: Instructions for the agents of all projects, before those of each.
+    type: str
+  templates:
+    description:
+      - Paths on the control node, of templates that take the place of Berth's own. See C(docs/agent.md).
+      - Keys are C(instructions), C(mcp), C(settings), C(schedule) and C(environment).
+    type: dict
+    default: {}
   only:
     description: Names of the projects to work on, as a list or with commas between them. All, if empty.
     type: raw

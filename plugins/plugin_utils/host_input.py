@@ -9,14 +9,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Callable
 
 from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
-from ansible_collections.berth.projects.plugins.plugin_utils.merge import merged_definition
+from ansible_collections.berth.projects.plugins.plugin_utils.merge import merged_definition, without_nulls
 from ansible_collections.berth.projects.plugins.plugin_utils.rules import env_problems, host_problems, host_warnings
+from ansible_collections.berth.projects.plugins.plugin_utils.rules_agent import agent_problems
 from ansible_collections.berth.projects.plugins.plugin_utils.schema import Problem, nearest, schema_problems
 
 VARIABLES = (
@@ -38,7 +39,21 @@ VARIABLES = (
     "berth_lock_timeout",
     "berth_prepare",
     "berth_engine",
+    "berth_mcp_servers",
+    "berth_instructions",
+    "berth_template_instructions",
+    "berth_template_mcp",
+    "berth_template_settings",
+    "berth_template_schedule",
+    "berth_template_environment",
 )
+SHARED_VARIABLES = tuple(
+    name
+    for name in VARIABLES
+    if name in ("berth_mcp_servers", "berth_instructions") or name.startswith("berth_template_")
+)
+"""Variables that are no part of a definition, and that host state is rendered with all the same."""
+
 _SHOWN = 40
 
 
@@ -49,6 +64,7 @@ class HostInput:
     Args:
         definitions: The projects, merged; empty when there are problems.
         is_declared: Whether ``berth_projects`` is defined at all; an empty list is.
+        shared: Those of ``SHARED_VARIABLES`` that are given.
     """
 
     host: str
@@ -56,6 +72,7 @@ class HostInput:
     is_declared: bool
     problems: tuple[str, ...]
     warnings: tuple[str, ...]
+    shared: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -85,8 +102,13 @@ def resolve(
         try:
             resolved[name] = template(source[name])
         except AnsibleError as error:
-            problems.append(f"- host {host}: {name}: cannot be resolved: {error.message}")
+            problems.append(f"- host {host}: {name}: cannot be resolved: {_without_source(error.message)}")
     return resolved, problems
+
+
+def _without_source(message: str) -> str:
+    """Ansible's message without the text that it is about, which may have a secret in it."""
+    return message.strip().partition("\n")[0].partition(" String: ")[0]
 
 
 def host_input(host: str, variables: Mapping[str, Any]) -> HostInput:
@@ -105,13 +127,18 @@ def host_input(host: str, variables: Mapping[str, Any]) -> HostInput:
         definitions = [
             merged_definition(project, defaults or {}, env or {}, image) for project in given.get("berth_projects", ())
         ]
-        problems = [*_env_problems(given), *host_problems(definitions, given.get("berth_state_dir"))]
+        problems = [
+            *_env_problems(given),
+            *host_problems(definitions, given.get("berth_state_dir")),
+            *agent_problems(definitions, without_nulls(given.get("berth_mcp_servers") or {})),
+        ]
         warnings = [f"host {host}, {text}" for text in host_warnings(definitions)]
     if given.get("berth_prune") and "berth_projects" not in given:
         text = "removes what is not declared, and berth_projects is not defined: define it (an empty list will do)"
         problems.append(Problem(("berth_prune",), text))
     told = tuple(_tell(host, given, problem) for problem in problems)
-    return HostInput(host, () if told else tuple(definitions), "berth_projects" in given, told, tuple(warnings))
+    shared = {name: without_nulls(given[name]) for name in SHARED_VARIABLES if name in given}
+    return HostInput(host, () if told else tuple(definitions), "berth_projects" in given, told, tuple(warnings), shared)
 
 
 def refuse(problems: Iterable[str]) -> None:

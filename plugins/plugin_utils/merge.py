@@ -33,7 +33,30 @@ def merged_definition(
     project: Mapping[str, Any], defaults: Mapping[str, Any], env: Mapping[str, Any], image: str | None
 ) -> dict[str, Any]:
     """A project's whole definition: global settings, over them ``berth_project_defaults``, over them its own."""
-    below = merge({"image": image or LATEST, "env": env}, defaults)
-    merged: dict[str, Any] = without_nulls(merge(below, project))
+    below = _layered({"image": image or LATEST, "env": env}, defaults)
+    whole = _layered(below, project)
+    merged: dict[str, Any] = without_nulls(whole)
     merged.setdefault("image", image or LATEST)
+    if isinstance(whole.get("mcp_servers"), Mapping):
+        merged["mcp_servers"] = {name: without_nulls(server) for name, server in whole["mcp_servers"].items()}
     return merged
+
+
+def _layered(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay a definition over another: as maps are, but for two keys.
+
+    A server of ``mcp_servers`` is replaced as a whole, and ``null`` is the one from the library. ``auth`` of another
+    mode has nothing of what is below: the keys of a mode mean nothing to the others.
+    """
+    auth = above.get("auth")
+    if isinstance(auth, Mapping) and auth.get("mode") and auth["mode"] != _mode(below):
+        below = {**below, "auth": None}
+    merged: dict[str, Any] = merge(below, above)
+    servers = [layer.get("mcp_servers") for layer in (below, above)]
+    if all(isinstance(layer, Mapping) for layer in servers):
+        merged["mcp_servers"] = {name: server for layer in servers for name, server in (layer or {}).items()}
+    return merged
+
+
+def _mode(definition: Mapping[str, Any]) -> str:
+    return (definition.get("auth") or {}).get("mode") or "anthropic"

@@ -23,7 +23,13 @@ from ansible_collections.berth.projects.plugins.plugin_utils.host_input import (
     refuse,
     resolve,
 )
+from ansible_collections.berth.projects.plugins.plugin_utils.host_state import (
+    Rendered,
+    render_states,
+    without_agent_keys,
+)
 from ansible_collections.berth.projects.plugins.plugin_utils.recipe import PREFIX, recipe_from_vars
+from ansible_collections.berth.projects.plugins.plugin_utils.templates import TEMPLATE_VARIABLES, searcher
 
 _VARIABLE_OF = {
     "projects": "berth_projects",
@@ -43,10 +49,24 @@ _VARIABLE_OF = {
     "ready_timeout": "berth_ready_timeout",
     "stop_timeout": "berth_stop_timeout",
     "lock_timeout": "berth_lock_timeout",
+    "mcp_servers": "berth_mcp_servers",
+    "instructions": "berth_instructions",
 }
 """The module's options that are a host's variables, and what they are called in messages."""
 
-_CONTROLLER_ONLY = ("projects", "defaults", "env", "image", "only", "state", "base_image", "confirm")
+_CONTROLLER_ONLY = (
+    "projects",
+    "defaults",
+    "env",
+    "image",
+    "mcp_servers",
+    "instructions",
+    "templates",
+    "only",
+    "state",
+    "base_image",
+    "confirm",
+)
 """Options that this half works into the payload, or sees to; the module proper never sees them."""
 
 
@@ -82,11 +102,36 @@ class Order:
         return [*(definition["name"] for definition in self.selected), *self.undeclared]
 
 
+@dataclass(frozen=True)
+class Handover:
+    """What a module is given.
+
+    Args:
+        options: Its own options, as they are.
+        payload: The projects, with the names and hashes of the files of their host state.
+        contents: What is in these files, for a module that writes them.
+    """
+
+    options: Mapping[str, Any]
+    payload: Mapping[str, Any]
+    contents: Mapping[str, str]
+
+    def args(self, with_contents: bool = False) -> dict[str, Any]:
+        """The module's arguments. All of the payload is one text, which is kept out of every log."""
+        contents = {"contents": self.contents} if with_contents else {}
+        return {**self.options, "payload": json.dumps({**self.payload, **contents})}
+
+
 class ProjectAction(ActionBase):
-    """Base of these actions. Subclasses set ``module`` and its ``options``, and shape the result."""
+    """Base of these actions. Subclasses set ``module`` and its ``options``, and shape the result.
+
+    ``has_host_state`` says whether the module looks at host state, and ``writes_host_state`` whether it writes any.
+    """
 
     module = ""
     options: Callable[[], Mapping[str, Any]]
+    has_host_state = True
+    writes_host_state = False
     TRANSFERS_FILES = False
     _supports_check_mode = True
     _supports_diff = True
@@ -105,11 +150,11 @@ class ProjectAction(ActionBase):
         self._demand(order)
         if not order.names and (order.only or not order.checked.is_declared):
             return {"changed": False, "needs": [], "projects": [], "orphans": []}
-        return self._finish(self._answer(order, self._module_args(order, task_vars), task_vars), order)
+        return self._finish(self._answer(order, self._handover(order, task_vars), task_vars), order)
 
-    def _answer(self, order: Order, module_args: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+    def _answer(self, order: Order, handover: Handover, task_vars: Mapping[str, Any]) -> dict[str, Any]:
         """What the host says."""
-        return self._ask(self.module, module_args, task_vars)
+        return self._ask(self.module, handover.args(self.writes_host_state), task_vars)
 
     def _ask(self, module: str, module_args: dict[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         return dict(self._execute_module(module_name=module, module_args=module_args, task_vars=task_vars))
@@ -127,7 +172,7 @@ class ProjectAction(ActionBase):
     def _order(self, task_vars: Mapping[str, Any]) -> Order:
         host = str(task_vars.get("inventory_hostname", "localhost"))
         args = self._given(host, task_vars)
-        checked = host_input(host, {name: args[option] for option, name in _VARIABLE_OF.items() if option in args})
+        checked = host_input(host, {**_named(args), **_template_variables(args.get("templates") or {})})
         only = names_in(args.get("only"))
         # Among several hosts, module validate has looked at the names of all of them before.
         is_alone = len(task_vars.get("ansible_play_hosts_all", ())) <= 1
@@ -149,28 +194,62 @@ class ProjectAction(ActionBase):
             return args
         options = type(self).options()
         sources = {name: option for option, name in _VARIABLE_OF.items() if option in options and option not in args}
-        found, problems = resolve(host, sources, task_vars, self._templar.template)
+        found, problems = resolve(host, (*sources, *TEMPLATE_VARIABLES.values()), task_vars, self._templar.template)
         refuse(problems)
-        return {**args, **{sources[name]: value for name, value in found.items() if value is not None and value != ""}}
+        given = {name: value for name, value in found.items() if value is not None and value != ""}
+        templates = {kind: given[name] for kind, name in TEMPLATE_VARIABLES.items() if name in given}
+        if templates:
+            args.setdefault("templates", templates)
+        return {**args, **{option: given[name] for name, option in sources.items() if name in given}}
 
     @staticmethod
     def _with_state(definition: Mapping[str, Any], state: str | None) -> Mapping[str, Any]:
         return {**definition, "state": state} if state and definition.get("state") != "absent" else definition
 
-    def _module_args(self, order: Order, task_vars: Mapping[str, Any]) -> dict[str, Any]:
-        """The module's own options as they are, and the projects as one text, which is kept out of every log."""
-        payload: dict[str, Any] = {"projects": order.selected, "declared": order.checked.names}
+    def _handover(self, order: Order, task_vars: Mapping[str, Any]) -> Handover:
+        """Render host state, and keep what only this half knows out of what is sent."""
+        rendered = self._rendered(order)
+        payload: dict[str, Any] = {
+            "projects": [without_agent_keys(definition) for definition in order.selected],
+            "declared": order.checked.names,
+            "states": rendered.states,
+        }
         if order.undeclared:
             payload["undeclared"] = order.undeclared
         if order.args.get("base_image"):
             payload["base_image"] = self._base_image(task_vars)
-        module_args = {key: value for key, value in order.args.items() if key not in _CONTROLLER_ONLY}
+        options = {key: value for key, value in order.args.items() if key not in _CONTROLLER_ONLY}
         if order.only or order.args.get("operation", "provision") != "provision":
-            module_args.pop("prune", None)  # what a narrowed run does not look at is not to be removed by it
-        return {**module_args, "payload": json.dumps(payload)}
+            options.pop("prune", None)  # what a narrowed run does not look at is not to be removed by it
+        return Handover(options, payload, rendered.contents)
+
+    def _rendered(self, order: Order) -> Rendered:
+        """Host state of the projects that are to exist."""
+        if not self.has_host_state or order.operation == "destroy":
+            return Rendered({}, {})
+        there = [definition for definition in order.selected if definition.get("state") != "absent"]
+        search = searcher(self._loader, self._task.get_search_path())
+        return render_states(there, order.checked.shared, search, order.host)
 
     def _base_image(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
         """What the base image must be made from, by the variables of role ``image``."""
         names = [name for name in task_vars if name.startswith(PREFIX)]
         recipe = recipe_from_vars({name: self._templar.template(task_vars[name]) for name in names})
         return {"digest": recipe.digest, "base": recipe.base, "suite": recipe.suite, "ca": recipe.ca}
+
+
+def _named(args: Mapping[str, Any]) -> dict[str, Any]:
+    """The task's arguments by the names of the variables that they stand for."""
+    return {name: args[option] for option, name in _VARIABLE_OF.items() if option in args}
+
+
+def _template_variables(templates: Mapping[str, Any]) -> dict[str, Any]:
+    """The variables that option ``templates`` stands for.
+
+    Raises:
+        BerthError: It names a template that there is not.
+    """
+    unknown = [str(name) for name in templates if name not in TEMPLATE_VARIABLES]
+    if unknown:
+        raise BerthError(f"templates: {', '.join(unknown)}: known are {', '.join(TEMPLATE_VARIABLES)}")
+    return {TEMPLATE_VARIABLES[name]: path for name, path in templates.items()}

@@ -77,6 +77,9 @@ def _problems(error: Any) -> Iterator[Problem]:
     elif error.validator == "required":
         yield Problem(path, f"lacks {_listed(key for key in rule if key not in value)}")
     elif "propertyNames" in error.absolute_schema_path:
+        if schema.get("x-private"):  # a secret itself may have been written where its name goes
+            yield Problem(path, f"has a key that is not allowed: allowed are {schema['x-allowed']}")
+            return
         name, equals, _value = str(value).partition("=")  # KEY=value written as a key: the value may be private
         shown = repr(f"{name}=…" if equals else name)
         yield Problem(path, f"the key {shown} is not allowed: allowed are {schema['x-allowed']}")

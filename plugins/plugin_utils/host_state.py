@@ -1,0 +1,137 @@
+# Copyright (c) 2026, The Berth maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Renders host state on the control node: the files of ``docs/host-state.md``, for all projects of a host in one go."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Callable
+
+from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
+from ansible_collections.berth.projects.plugins.plugin_utils import agent_claude, agent_credentials
+from ansible_collections.berth.projects.plugins.plugin_utils.agent_parts import Part, Source, StateFile, json_file
+from ansible_collections.berth.projects.plugins.plugin_utils.host_input import refuse
+from ansible_collections.berth.projects.plugins.plugin_utils.templates import TEMPLATE_VARIABLES, Templates, as_given
+
+AGENT_KEYS = (
+    "agents",
+    "auth",
+    "secrets",
+    "git",
+    "ssh",
+    "aws",
+    "instructions",
+    "prompt",
+    "mcp_servers",
+    "settings",
+    "skills",
+    "schedule",
+)
+"""The keys of a definition that become host state. The module has no use for them, and so never gets them."""
+
+_FOR_ALL = ("berth_instructions", *TEMPLATE_VARIABLES.values())
+"""Variables that give host state to projects that declare nothing of the kind themselves."""
+
+_PARTS: tuple[Callable[[Source], Part], ...] = (
+    agent_claude.instructions,
+    agent_claude.prompt,
+    agent_claude.seed,  # before the servers: both go into ~/.claude.json, and a seed only where that is missing
+    agent_claude.mcp_servers,
+    agent_claude.settings,
+    agent_claude.environment,
+    agent_credentials.secrets,
+    agent_credentials.git,
+    agent_credentials.ssh,
+    agent_credentials.aws,
+    agent_claude.skills,
+    agent_claude.schedule,
+)
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """Host state of a host's projects.
+
+    Args:
+        states: By project, ``{"files": {path: {"hash", "aspect", "executable"}}, "copies": [{"source", "target",
+            "aspect", "only", "optional"}]}``; paths are relative to the project's folder.
+        contents: By the hash of ``files`` (SHA-256 in hexadecimal), what is in the file, in base64.
+    """
+
+    states: Mapping[str, Any]
+    contents: Mapping[str, str]
+
+
+def render_states(
+    definitions: Sequence[Mapping[str, Any]],
+    variables: Mapping[str, Any],
+    search: Callable[[str], str] | None = None,
+    host: str = "localhost",
+) -> Rendered:
+    """Render all projects of a host.
+
+    Args:
+        definitions: Merged and checked.
+        variables: The host's; ``SHARED_VARIABLES`` of ``host_input`` count.
+        search: Finds a path on the control node; None if paths are absolute or begin in the current folder.
+        host: Its inventory name, for messages.
+
+    Raises:
+        BerthError: Templates or folders on the control node are missing or wrong. Tells all of them.
+    """
+    find = search or as_given
+    templates = Templates(variables, find)
+    states: dict[str, Any] = {}
+    contents: dict[str, str] = {}
+    problems: list[str] = []
+    for definition in definitions:
+        source = Source(definition, templates, find, variables)
+        parts, wrong = _parts(source) if _has_state(definition, variables) else ([], [])
+        problems += [f"- host {host}, project {source.name}: {text}" for text in wrong]
+        files = {file.path: file for part in parts for file in part.files}
+        take = [entry for part in parts for entry in part.take]
+        if files or take:
+            manifest = json_file("manifest.json", {"version": 1, "take": take}, "settings")
+            files[manifest.path] = manifest
+        states[source.name] = {
+            "files": {path: _entry(file, contents) for path, file in sorted(files.items())},
+            "copies": [copy.to_wire() for part in parts for copy in part.copies],
+        }
+    refuse(problems)
+    return Rendered(states, contents)
+
+
+def without_agent_keys(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """What the module gets of a definition: no secret is in it."""
+    return {key: value for key, value in definition.items() if key not in AGENT_KEYS}
+
+
+def _has_state(definition: Mapping[str, Any], variables: Mapping[str, Any]) -> bool:
+    """Most projects of many declare nothing of all this, and cost nothing."""
+    declares = any(definition.get(key) for key in AGENT_KEYS) or definition.get("schedule") is not None
+    return declares or any(variables.get(name) for name in _FOR_ALL)
+
+
+def _parts(source: Source) -> tuple[list[Part], list[str]]:
+    """All parts, and why others cannot be made."""
+    made = [_made(make, source) for make in _PARTS]
+    return [part for part in made if isinstance(part, Part)], [text for text in made if isinstance(text, str)]
+
+
+def _made(make: Callable[[Source], Part], source: Source) -> Part | str:
+    try:
+        return make(source)
+    except BerthError as error:
+        return error.msg
+
+
+def _entry(file: StateFile, contents: dict[str, str]) -> dict[str, Any]:
+    digest = hashlib.sha256(file.content).hexdigest()
+    if digest not in contents:
+        contents[digest] = base64.b64encode(file.content).decode()
+    return {"hash": digest, "aspect": file.aspect, "executable": file.executable}

@@ -22,8 +22,9 @@ from jinja2 import Environment, StrictUndefined
 ROLE = Path(__file__).resolve().parents[2] / "roles" / "image"
 PREFIX = "berth_image_"
 
-# What slim has too: without git there is no work, without the others no TLS and no local time.
-CONTRACT_PACKAGES = ("ca-certificates", "git", "tzdata")
+# What slim has too: without git there is no work, without Python nothing is taken over from host state, without the
+# others there is no TLS and no local time. Not python3-minimal: what that leaves out differs from suite to suite.
+CONTRACT_PACKAGES = ("ca-certificates", "git", "python3", "tzdata")
 
 # name, pattern, what to say is allowed
 _NAME = (re.compile(r"[a-z0-9][a-z0-9_-]*"), "lower-case letters, digits, - and _")
@@ -123,7 +124,7 @@ def _template() -> Any:
 def _runtime_files() -> dict[str, RecipeFile]:
     # Modes are set here, not read: a checkout on another file system must give the same hash.
     return {
-        f"runtime/{path.name}": RecipeFile(path.read_text(encoding="utf-8"), 0o644 if path.suffix == ".sh" else 0o755)
+        f"runtime/{path.name}": RecipeFile(path.read_text(encoding="utf-8"), 0o755 if path.suffix == "" else 0o644)
         for path in sorted((ROLE / "files" / "runtime").iterdir())
         if path.is_file()
     }

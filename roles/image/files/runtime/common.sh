@@ -9,8 +9,12 @@ AGENT=agent
 AGENT_HOME=/home/agent
 RUN_DIR=/run/berth
 AGENT_CLI_DIR=/opt/berth/agents/bin
+HOST_STATE=/etc/berth
+SYSTEM_PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 warn() { echo "berth: warning: $*"; }
+
+errors_as_warnings() { sed 's/^berth: error: /berth: warning: /'; }
 
 fail() {
     echo "berth: error: $*"
@@ -32,6 +36,41 @@ exec_as_agent() {
     fi
     # shellcheck disable=SC2016  # for the inner shell to expand
     exec su -s /bin/sh -c 'exec "$@"' -- "$AGENT" sh "$@"
+}
+
+# come_back_as_agent SCRIPT ARGUMENT...: when root runs it, a script starts itself again as the agent; else it goes on.
+# A project may set PATH to folders that the agent writes to, so root runs nothing from there: PATH is the system's after
+# this, and project_path what it was.
+come_back_as_agent() {
+    project_path=${PATH:-$SYSTEM_PATH}
+    PATH=$SYSTEM_PATH
+    [ "$(id -u)" != 0 ] || exec_as_agent env PATH="$project_path" "$@"
+    if [ "$(id -un)" = "$AGENT" ]; then
+        HOME=$AGENT_HOME USER=$AGENT LOGNAME=$AGENT
+        export HOME USER LOGNAME
+    fi
+}
+
+# run_python PROGRAM ARGUMENT...: one of the Python programs in this folder, as the agent, in this process's place.
+run_python() {
+    [ "$(id -un)" = "$AGENT" ] || fail "${1%.py} is for $AGENT alone: docker exec --user $AGENT …"
+    [ -x /usr/bin/python3 ] || fail "this image has no /usr/bin/python3, which ${1%.py} needs: add the package python3"
+    program=$1
+    shift
+    PATH=$project_path
+    exec /usr/bin/python3 -E -s -S -B "/usr/local/lib/berth/$program" "$@"
+}
+
+# Whether host state is another than the one that was taken over. Cheap: it is asked at each start of an agent.
+needs_takeover() {
+    [ -r "$HOST_STATE/generation" ] || return 1
+    taken=
+    if [ -f "$AGENT_HOME/.local/state/berth/generation" ]; then
+        read -r taken <"$AGENT_HOME/.local/state/berth/generation" || :
+    fi
+    wanted=
+    read -r wanted <"$HOST_STATE/generation" || :
+    [ "$wanted" != "${taken:-empty}" ]
 }
 
 as_agent() ( exec_as_agent "$@" )

@@ -27,6 +27,7 @@ STATE = ".local/state/berth"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+NEW_FOLDER, OLD_FOLDER = ".berth-new", ".berth-old"
 _SWAPS = 20
 _LOCK_SECONDS = 30
 
@@ -95,6 +96,7 @@ class Home:
         Raises:
             Problem: Something else goes on writing the file.
         """
+        self.sweep(path)
         for _ in range(_SWAPS):
             found = self.find(path)
             before, found_mode = found or (None, 0o600)
@@ -124,6 +126,11 @@ class Home:
             os.fsync(folder)
         return self.read(path) == after
 
+    def sweep(self, path: str) -> None:
+        """Remove what a kill may have left beside a file."""
+        with suppress(FileNotFoundError), self._at(path) as (folder, name):
+            os.unlink(_new_name(name), dir_fd=folder)
+
     def remove(self, path: str) -> None:
         """Remove a file or a whole folder, if it is there; a link in it goes, what it points to stays."""
         try:
@@ -149,17 +156,21 @@ class Home:
         for number in range(1, 1000):
             new = aside if number == 1 else f"{aside}-{number}"
             if not self.exists(new):
-                with self._at(path) as (folder, name), self._at(new, make=True) as (new_folder, new_name):
-                    os.rename(name, new_name, src_dir_fd=folder, dst_dir_fd=new_folder)
-                    os.fsync(new_folder)
+                self._rename(path, new)
                 return new
         raise Problem(f"there are too many files ~/{aside}-…: remove those that you do not need")
 
-    def keep_copy(self, content: bytes, aside: str) -> str:
+    def keep_copy(self, path: str, content: bytes, aside: str) -> str:
         """Write a copy beside a file, under a name that is free; returns its path."""
         for number in range(1, 1000):
             new = aside if number == 1 else f"{aside}-{number}"
-            if self.read(new) == content or self.add(new, content):
+            if not self.exists(new):
+                with self._at(path) as (folder, name):
+                    copy = _new_file(folder, name, content, 0o600)
+                    os.rename(copy, new.rpartition("/")[2], src_dir_fd=folder, dst_dir_fd=folder)
+                    os.fsync(folder)
+                return new
+            if self.read(new) == content:
                 return new
         raise Problem(f"there are too many files ~/{aside}-…: remove those that you do not need")
 
@@ -194,15 +205,25 @@ class Home:
 
     def make_tree(self, path: str, files: dict[str, tuple[bytes, bool]]) -> None:
         """Put a folder with these files, ``{path in it: (content, may be run)}``, where nothing is, in one step."""
-        parent, _, name = path.rpartition("/")
-        new = f"{parent}/.berth-new" if parent else ".berth-new"
+        new = _beside(path, NEW_FOLDER)
         self.remove(new)
         self.make_folder(new)
         for inner, (content, executable) in files.items():
             self.write(f"{new}/{inner}", content, 0o700 if executable else 0o600)
-        with self._folder(parent.split("/") if parent else [], make=True) as folder:
-            os.rename(".berth-new", name, src_dir_fd=folder, dst_dir_fd=folder)
-            os.fsync(folder)
+        self._rename(new, path)
+
+    def remove_tree(self, path: str) -> None:
+        """Remove a folder in one step: half of one would look like one that somebody changed."""
+        if self.exists(path):
+            old = _beside(path, OLD_FOLDER)
+            self.remove(old)
+            self._rename(path, old)
+            self.remove(old)
+
+    def _rename(self, path: str, new: str) -> None:
+        with self._at(path) as (folder, name), self._at(new, make=True) as (new_folder, new_name):
+            os.rename(name, new_name, src_dir_fd=folder, dst_dir_fd=new_folder)
+            os.fsync(new_folder)
 
     @contextmanager
     def lock(self, path: str, seconds: float = _LOCK_SECONDS) -> Iterator[int]:
@@ -257,6 +278,11 @@ def hash_of_tree(files: dict[str, tuple[bytes, bool]]) -> str:
     return hash_of("".join(lines).encode("utf-8", "surrogateescape"))
 
 
+def _beside(path: str, name: str) -> str:
+    parent = path.rpartition("/")[0]
+    return f"{parent}/{name}" if parent else name
+
+
 @contextmanager
 def _no_link(path: str) -> Iterator[None]:
     try:
@@ -303,9 +329,13 @@ def _read(folder: int, name: str, path: str) -> tuple[bytes, int] | None:
         return file.read(), stat.S_IMODE(mode)
 
 
+def _new_name(name: str) -> str:
+    return f".{name[:200]}.berth-new"
+
+
 def _new_file(folder: int, name: str, content: bytes, mode: int) -> str:
     """Write a file beside the one it is to replace. Its name is always the same, so a kill leaves at most one."""
-    new = f".{name[:200]}.berth-new"
+    new = _new_name(name)
     with suppress(FileNotFoundError):
         os.unlink(new, dir_fd=folder)
     with open(os.open(new, _NEW, 0o600, dir_fd=folder), "wb") as file:

@@ -145,10 +145,10 @@ def merge_into(
             if looks[content] < 3:  # it may be half written at this moment
                 time.sleep(_LOOK_AGAIN_SECONDS)
                 raise _LookAgain
-            copy = home.keep_copy(content, f"{path}.damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
+            copy = home.keep_copy(path, content, f"{path}.damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
             told[f"~/{path} was damaged ({damage}): what it was is kept as ~/{copy}"] = None
         for name in _replaced(data.get(key, {}), wanted, owned):
-            copy = home.keep_copy(content, f"{path}.before-berth")
+            copy = home.keep_copy(path, content, f"{path}.before-berth")
             told[
                 f"{name} in {key} of ~/{path} was not as Berth had made it; what the project declares counts. "
                 f"The file as it was is kept as ~/{copy}"

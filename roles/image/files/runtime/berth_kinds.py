@@ -20,7 +20,7 @@ from typing import Any, Callable
 import berth_json
 import berth_tasks
 from berth_block import Markers, find_block, with_block
-from berth_home import Home, Problem, hash_of, hash_of_tree
+from berth_home import NEW_FOLDER, OLD_FOLDER, Home, Problem, hash_of, hash_of_tree
 
 Owned = dict[str, list[str]]
 
@@ -170,6 +170,8 @@ class Folders(Kind):
 
     def apply(self) -> Owned:
         wanted, now = self._wanted(), dict(self.owned)
+        for leftover in (NEW_FOLDER, OLD_FOLDER):
+            self.home.remove(self.path(leftover))
         for name in sorted({*wanted, *self.owned}):
             files = wanted.get(name)
             done = self.report.attempt(self.shown(name), lambda name=name, files=files: self._settle(name, files, now))
@@ -190,7 +192,7 @@ class Folders(Kind):
             if there is not None and not self.is_ours(name, there):
                 aside = self.home.set_aside(self.path(name), f"{self.target}.before-berth/{name}")
                 self.report.warning(f"{self.shown(name)} had been changed in the container; it is kept as ~/{aside}")
-            self.home.remove(self.path(name))
+            self.home.remove_tree(self.path(name))
             if files:
                 self.home.make_tree(self.path(name), files)
         if new:
@@ -214,6 +216,7 @@ class Files(Kind):
 
     def _settle(self, name: str, content: bytes | None) -> None:
         path, mode = self.path(name), 0o644 if name.endswith(".pub") else 0o600
+        self.home.sweep(path)
         there = self.home.find(path)
         if there and there[0] != content and not self.is_ours(name, hash_of(there[0])):
             aside = self.home.set_aside(path, f"{path}.before-berth")
@@ -240,6 +243,7 @@ class Seed(Kind):
                 continue  # it was there once; if it is not any more, the agent has logged out
 
             def copy(path: str = self.path(name), content: bytes = content) -> None:
+                self.home.sweep(path)
                 if not self.home.exists(path):
                     self.home.add(path, content)
 

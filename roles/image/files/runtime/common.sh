@@ -53,8 +53,8 @@ come_back_as_agent() {
 
 # run_python PROGRAM ARGUMENT...: one of the Python programs in this folder, as the agent, in this process's place.
 run_python() {
-    [ "$(id -un)" = "$AGENT" ] || fail "${1%.py} is for $AGENT alone: docker exec --user $AGENT …"
-    [ -x /usr/bin/python3 ] || fail "this image has no /usr/bin/python3, which ${1%.py} needs: add the package python3"
+    [ "$(id -un)" = "$AGENT" ] || fail "only $AGENT may do this: docker exec --user $AGENT …"
+    [ -x /usr/bin/python3 ] || fail "this image has no /usr/bin/python3, which this needs: add the package python3"
     program=$1
     shift
     PATH=$project_path

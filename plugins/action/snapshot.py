@@ -18,6 +18,7 @@ class ActionModule(ProjectAction):
 
     module = "berth.projects.snapshot"
     options = staticmethod(snapshot_args)
+    has_host_state = False
 
     def _finish(self, answer: dict[str, Any], order: Order) -> dict[str, Any]:
         projects = answer.get("projects")

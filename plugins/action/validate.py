@@ -19,7 +19,9 @@ from ansible_collections.berth.projects.plugins.plugin_utils.host_input import (
     refuse,
     resolve,
 )
+from ansible_collections.berth.projects.plugins.plugin_utils.host_state import state_problems
 from ansible_collections.berth.projects.plugins.plugin_utils.recipe import PREFIX, recipe_from_vars
+from ansible_collections.berth.projects.plugins.plugin_utils.templates import searcher
 
 
 class ActionModule(ActionBase):
@@ -42,6 +44,9 @@ class ActionModule(ActionBase):
         hosts = task_vars["ansible_play_hosts_all"]
         problems: list[str] = []
         inputs = [self._input(host, task_vars, problems) for host in hosts]
+        search = searcher(self._loader, self._task.get_search_path())
+        for entry in inputs if not problems else ():
+            problems.extend(state_problems(entry.definitions, entry.shared, search, entry.host))
         only = names_in(self._task.args.get("only"))
         if boolean(self._task.args.get("undeclared", False)):
             declared = {name for entry in inputs for name in entry.names}

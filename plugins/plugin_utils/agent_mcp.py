@@ -75,13 +75,13 @@ def mcp_problems(place: Path, definition: Mapping[str, Any], library: Mapping[st
     if not isinstance(given, Mapping):
         for index, name in enumerate(given):
             if name in given[:index]:
-                yield Problem((*place, "mcp_servers", index), f"{name!r} is in the list already")
+                yield Problem((*place, "mcp_servers", index), "is in the list already")
     for step, (name, server) in _steps(definition, library):
         where = (*place, "mcp_servers", step)
         if server is None:
             near = nearest(name, library)
             hint = f"did you mean {near}?" if near else f"it has {', '.join(sorted(library)) or 'none'}"
-            yield Problem(where, f"{name!r} is not in the library berth_mcp_servers; {hint}")
+            yield Problem(where, f"is not in the library berth_mcp_servers; {hint}")
             continue
         is_own = isinstance(given, Mapping) and given.get(name) is not None
         if is_own:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""References to secrets: ``${secret:NAME}`` in a text stands for the value of a secret of the project. Pure."""
+"""Secrets in texts: what refers to one (``${secret:NAME}``), and what looks like one. Pure."""
 
 from __future__ import annotations
 
@@ -11,6 +11,12 @@ from collections.abc import Iterator, Mapping
 
 _REFERENCE = re.compile(r"\$\{secret:([A-Za-z0-9_.-]{1,64})\}")
 _BEGINNING = "${secret"
+
+SECRET_VALUE = re.compile(
+    r"^(sk-[A-Za-z0-9-]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abprs]-[\w-]{10,}"
+    r"|(AKIA|ASIA)[A-Z0-9]{16}|AIza[\w-]{30,}|eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+)|-----BEGIN [A-Z ]*PRIVATE KEY-----|://[^/@\s:]*:[^/@\s]+@"
+)
+"""What is a credential by its shape."""
 
 
 def references(text: str) -> Iterator[str | None]:

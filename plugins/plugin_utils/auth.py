@@ -110,7 +110,7 @@ def method_of(definition: Mapping[str, Any]) -> Method | None:
     if mode == "anthropic":
         asked = [row for row in rows if any(auth.get(key) for key in row.needs)]
         rows = asked or rows[:1]
-    elif method:
+    elif len(rows) > 1:
         rows = [row for row in rows if row.method == method]
     return rows[0] if len(rows) == 1 else None
 

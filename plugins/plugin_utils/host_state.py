@@ -84,7 +84,25 @@ def render_states(
     Raises:
         BerthError: Templates or folders on the control node are missing or wrong. Tells all of them.
     """
-    find = search or as_given
+    rendered, problems = _render(definitions, variables, search or as_given, host)
+    refuse(problems)
+    return rendered
+
+
+def state_problems(
+    definitions: Sequence[Mapping[str, Any]],
+    variables: Mapping[str, Any],
+    search: Callable[[str], str] | None = None,
+    host: str = "localhost",
+) -> list[str]:
+    """Why host state cannot be rendered, before any host is touched. Arguments as ``render_states``."""
+    there = [definition for definition in definitions if definition.get("state") != "absent"]
+    return _render(there, variables, search or as_given, host)[1]
+
+
+def _render(
+    definitions: Sequence[Mapping[str, Any]], variables: Mapping[str, Any], find: Callable[[str], str], host: str
+) -> tuple[Rendered, list[str]]:
     templates = Templates(variables, find)
     states: dict[str, Any] = {}
     contents: dict[str, str] = {}
@@ -102,8 +120,7 @@ def render_states(
             "files": {path: _entry(file, contents) for path, file in sorted(files.items())},
             "copies": [copy.to_wire() for part in parts for copy in part.copies],
         }
-    refuse(problems)
-    return Rendered(states, contents)
+    return Rendered(states, contents), problems
 
 
 def without_agent_keys(definition: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from ansible_collections.berth.projects.plugins.module_utils.definition import (
     overlap,
     workspace_name,
 )
+from ansible_collections.berth.projects.plugins.plugin_utils.agent_secrets import SECRET_VALUE
 from ansible_collections.berth.projects.plugins.plugin_utils.schema import Problem
 
 Definition = Mapping[str, Any]
@@ -59,10 +60,7 @@ _SECRET_KEY = re.compile(
     r"|SSHPASS)(_ID)?$",
     re.I,
 )
-_SECRET_VALUE = re.compile(
-    r"^(sk-[A-Za-z0-9-]{16,}|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abprs]-[\w-]{10,}"
-    r"|(AKIA|ASIA)[A-Z0-9]{16}|AIza[\w-]{30,}|eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+)|-----BEGIN [A-Z ]*PRIVATE KEY-----|://[^/@\s:]*:[^/@\s]+@"
-)
+_COUNT_KEY = re.compile(r"(^|_)MAX_([A-Z]+_)*TOKENS$")  # how many a model may make, as CLAUDE_CODE_MAX_OUTPUT_TOKENS
 
 
 def host_problems(definitions: Sequence[Definition], state_dir: str | None) -> Iterator[Problem]:
@@ -96,7 +94,7 @@ def host_warnings(definitions: Sequence[Definition]) -> Iterator[str]:
 
 def looks_secret(key: str, value: Any) -> bool:
     """Whether an environment entry is named or shaped like a credential."""
-    return bool(_SECRET_KEY.search(key)) or bool(_SECRET_VALUE.search(str(value)))
+    return bool(_SECRET_KEY.search(key) and not _COUNT_KEY.search(key)) or bool(SECRET_VALUE.search(str(value)))
 
 
 def _twice_named(definitions: Sequence[Definition]) -> Iterator[Problem]:

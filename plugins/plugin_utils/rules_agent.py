@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.definition import workspace_name
 from ansible_collections.berth.projects.plugins.plugin_utils.agent_mcp import known, library_problems, mcp_problems
+from ansible_collections.berth.projects.plugins.plugin_utils.agent_secrets import has_reference
 from ansible_collections.berth.projects.plugins.plugin_utils.agent_skills import skill_problems
 from ansible_collections.berth.projects.plugins.plugin_utils.auth import SECRET_KEYS, auth_problems, secret_problems
 from ansible_collections.berth.projects.plugins.plugin_utils.cron import at_problem, cron_problem
@@ -35,6 +36,8 @@ def agent_problems(definitions: Sequence[Definition], library: Mapping[str, Any]
     for index, definition in enumerate(definitions):
         place = ("berth_projects", index)
         yield from _name_problems(place, definition)
+        yield from _stray_references((*place, "env"), definition.get("env"))
+        yield from _stray_references((*place, "settings"), definition.get("settings"))
         yield from secret_problems(place, definition)
         yield from auth_problems(place, definition)
         yield from mcp_problems(place, definition, library)
@@ -50,6 +53,18 @@ def _name_problems(place: Path, definition: Definition) -> Iterator[Problem]:
         name = (definition.get(part) or {}).get(key)
         if name and name not in secrets:
             yield Problem((*place, part, key), f"is not the name of one of the project's secrets; {known(secrets)}")
+
+
+def _stray_references(place: Path, value: Any) -> Iterator[Problem]:
+    """References where they would stay as they are written."""
+    if isinstance(value, str) and has_reference(value):
+        yield Problem(place, "must not refer to a secret: only env and headers of MCP servers may")
+    elif isinstance(value, Mapping):
+        for key, entry in value.items():
+            yield from _stray_references((*place, key), entry)
+    elif isinstance(value, list):
+        for index, entry in enumerate(value):
+            yield from _stray_references((*place, index), entry)
 
 
 def _credential_problems(place: Path, definition: Definition) -> Iterator[Problem]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
+from ansible_collections.berth.projects.plugins.plugin_utils.agent_secrets import SECRET_VALUE
 
 try:
     from jsonschema import Draft202012Validator
@@ -24,6 +26,7 @@ except ImportError:
     HAS_JSONSCHEMA = False
 
 SCHEMA = Path(__file__).resolve().parents[2] / "meta" / "berth_projects.schema.json"
+_KEY = re.compile(r"[\w.-]{1,64}")
 _TYPE_NAMES = {
     "object": "a map",
     "array": "a list",
@@ -44,8 +47,13 @@ class Problem:
 
     @property
     def where(self) -> str:
-        steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in self.path)
+        steps = (f"[{step}]" if isinstance(step, int) else f".{_told(step)}" for step in self.path)
         return "".join(steps).lstrip(".")
+
+
+def _told(key: str) -> str:
+    """A key, unless it is none that anybody would choose: a value may have been written where a key goes."""
+    return key if _KEY.fullmatch(key) and not SECRET_VALUE.search(key) else "…"
 
 
 def schema_problems(variables: Mapping[str, Any]) -> list[Problem]:

@@ -11,6 +11,7 @@ import datetime
 from typing import Any
 
 import pytest
+from ansible.errors import AnsibleError
 from ansible_collections.berth.projects.plugins.module_utils.definition import definition_from
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
 from ansible_collections.berth.projects.plugins.plugin_utils.host_input import (
@@ -19,6 +20,7 @@ from ansible_collections.berth.projects.plugins.plugin_utils.host_input import (
     names_in,
     plain,
     refuse,
+    resolve,
 )
 from ansible_collections.berth.projects.tests.unit.builders import PROJECTS
 from ansible_collections.berth.projects.tests.unit.test_schema import EVERYTHING
@@ -330,7 +332,10 @@ def test_what_has_a_wrong_shape_is_not_quoted(path: tuple[Any, ...], shape: Any)
     assert MARKER not in all_texts(put(EVERYTHING, path, shape))
 
 
-@pytest.mark.parametrize("path", [path for path in PLACES if path[0] in ("env", "workspaces", "mounts")], ids=str)
+PRIVATE = ("env", "workspaces", "mounts", "auth", "secrets", "git", "ssh", "aws", "instructions", "prompt", "settings")
+
+
+@pytest.mark.parametrize("path", [path for path in PLACES if path[0] in (*PRIVATE, "mcp_servers", "skills")], ids=str)
 def test_a_text_where_something_private_may_be_is_not_quoted(path: tuple[Any, ...]) -> None:
     if path not in SHOWN:
         assert MARKER not in all_texts(put(EVERYTHING, path, MARKER))
@@ -389,3 +394,87 @@ def test_a_valid_project_is_let_through_and_comes_out_the_same_twice(written: di
         again = of(*found.definitions)
         assert again.problems == ()
         assert list(map(definition_from, again.definitions)) == list(map(definition_from, found.definitions))
+
+
+# Secrets, wherever somebody may have put them
+
+AGENT: dict[str, Any] = {
+    "name": "web",
+    "secrets": {"key": f"{MARKER}-1"},
+    "auth": {"api_key": "key"},
+    "git": {"token": "key", "hosts": ["github.com"]},
+    "mcp_servers": {"x": {"command": "x", "args": ["a"], "env": {"A": f"{MARKER}-2"}}},
+    "settings": {"env": {"A": f"{MARKER}-3"}},
+    "schedule": [{"name": "a", "cron": "@daily", "prompt": f"{MARKER}-4"}],
+}
+WRONG: list[tuple[tuple[Any, ...], Any]] = [
+    (("auth", "api_key"), MARKER),
+    (("auth", "oauth_token"), MARKER),
+    (("auth",), {"mode": "gateway", "base_url": "https://x", "token": MARKER}),
+    (("auth",), {"mode": "gateway", "base_url": f"https://{MARKER}@x", "token": "key"}),
+    (("auth",), {"mode": MARKER}),
+    (("auth",), {"mode": "bedrock", "method": MARKER}),
+    (("auth",), {"mode": "bedrock", "method": "keys", "access_key_id": MARKER, "secret_access_key": MARKER}),
+    (("git", "token"), MARKER),
+    (("git", "hosts"), [f"https://{MARKER}@github.com"]),
+    (("secrets", "key"), [MARKER]),
+    (("secrets", "key"), f"{MARKER}\0"),
+    (("secrets", "key"), f"{MARKER}\n{MARKER}"),
+    (("secrets",), MARKER),
+    (("secrets",), {f"{MARKER} {MARKER}": "x"}),
+    (("secrets",), {f"key={MARKER}": None}),
+    (("mcp_servers", "x", "env", "A"), f"{MARKER} ${{secret:{MARKER}}}"),
+    (("mcp_servers", "x", "env", "A"), f"${{secret:{MARKER} }}"),
+    (("mcp_servers", "x", "args"), [f"--key={MARKER}${{secret:key}}"]),
+    (("mcp_servers", "x", "command"), f"{MARKER} ${{secret:key}}"),
+    (("mcp_servers", "x"), {"url": f"https://{MARKER}@x"}),
+    (("mcp_servers", "x"), {"url": f"https://x?{MARKER}${{secret:key}}"}),
+    (("mcp_servers", "x"), {"url": "https://x", "headers": {f"Authorization: {MARKER}": "x"}}),
+    (("mcp_servers", "x"), {"url": "https://x", "headers": {"A": f"{MARKER}\n"}}),
+    (("settings", "apiKeyHelper"), MARKER),
+    (("settings", "env", "B"), f"{MARKER}${{secret:key}}"),
+    (("env",), {"A": f"{MARKER}${{secret:key}}"}),
+    (("schedule", 0, "cron"), MARKER),
+    (("schedule", 0, "workspace"), MARKER),
+]
+
+
+@pytest.mark.parametrize(("path", "value"), WRONG, ids=str)
+@pytest.mark.parametrize("layer", ["project", "defaults"])
+def test_a_secret_is_in_no_message_wherever_it_was_put(path: tuple[Any, ...], value: Any, layer: str) -> None:
+    project = put(AGENT, path, value)
+    if layer == "project":
+        found = of(project)
+    else:
+        project.pop("name")
+        found = of({"name": "web"}, berth_project_defaults=project)
+    assert found.problems
+    assert MARKER not in "\n".join([*found.problems, *found.warnings])
+
+
+def test_a_secret_is_in_no_message_of_the_library() -> None:
+    library = {"x": {"command": MARKER, "args": [f"{MARKER}${{secret:a}}"], "url": f"https://{MARKER}"}}
+    found = of({"name": "web", "mcp_servers": ["x"]}, berth_mcp_servers=library)
+    assert len(found.problems) == 2 and MARKER not in "\n".join(found.problems)
+
+
+def test_what_cannot_be_resolved_is_told_without_the_text_around_it() -> None:
+    def template(value: Any) -> Any:
+        raise AnsibleError(f"template error while templating string: unexpected. String: {MARKER}\n{MARKER}")
+
+    _resolved, problems = resolve("db1", ["berth_projects"], {"berth_projects": "x"}, template)
+    assert problems == [
+        "- host db1: berth_projects: cannot be resolved: template error while templating string: unexpected."
+    ]
+
+
+def test_a_project_that_is_fine_is_rendered_with_what_the_host_shares() -> None:
+    found = of({**AGENT, "mcp_servers": ["x"]}, berth_mcp_servers={"x": {"command": "x"}, "y": None})
+    assert found.problems == ()
+    assert found.shared == {"berth_mcp_servers": {"x": {"command": "x"}}}
+
+
+def test_a_number_of_tokens_is_no_secret() -> None:
+    found = of({"name": "web", "env": {"CLAUDE_CODE_MAX_OUTPUT_TOKENS": 9, "MAX_THINKING_TOKENS": 9, "MY_TOKEN": "x"}})
+    (text,) = found.warnings
+    assert "env.MY_TOKEN looks like a secret" in text

@@ -155,3 +155,43 @@ def test_limits_are_merged_one_by_one() -> None:
     defaults = {"resources": {"cpus": 2, "memory": "4g", "nofile": {"soft": 1, "hard": 2}}}
     result = merged({"resources": {"memory": None, "pids": 9, "nofile": None}}, defaults=defaults)
     assert result["resources"] == {"cpus": 2, "pids": 9}
+
+
+@pytest.mark.parametrize(
+    ("defaults", "project", "expected"),
+    [
+        (["a", "b"], None, None),
+        (["a", "b"], ["c"], ["c"]),
+        (["a"], {"b": None}, {"b": None}),
+        ({"a": None, "b": {"command": "x"}}, {"c": None}, {"a": None, "b": {"command": "x"}, "c": None}),
+        ({"a": {"command": "x", "env": {"A": "b"}}}, {"a": {"url": "y"}}, {"a": {"url": "y"}}),
+        ({"a": {"command": "x"}}, {"a": None}, {"a": None}),
+        ({"a": None}, {"a": {"command": "x", "env": {"A": None}}}, {"a": {"command": "x", "env": {}}}),
+        ({"a": None}, ["b"], ["b"]),
+        ({"a": None}, [], []),
+    ],
+)
+def test_a_server_is_replaced_as_a_whole_and_null_is_the_librarys(defaults: Any, project: Any, expected: Any) -> None:
+    result = merged({"mcp_servers": project}, defaults={"mcp_servers": defaults})
+    assert result.get("mcp_servers") == expected
+
+
+@pytest.mark.parametrize(
+    ("defaults", "project", "expected"),
+    [
+        ({"api_key": "a", "model": "m"}, {"model": "n"}, {"api_key": "a", "model": "n"}),
+        ({"api_key": "a"}, {"mode": "anthropic", "model": "n"}, {"api_key": "a", "mode": "anthropic", "model": "n"}),
+        ({"api_key": "a"}, {"mode": "gateway", "token": "t"}, {"mode": "gateway", "token": "t"}),
+        ({"mode": "gateway", "token": "t"}, {"mode": "anthropic"}, {"mode": "anthropic"}),
+        ({"mode": "bedrock", "region": "r"}, {"profile": "p"}, {"mode": "bedrock", "region": "r", "profile": "p"}),
+        ({"api_key": "a"}, {"api_key": None, "oauth_token": "t"}, {"oauth_token": "t"}),
+    ],
+)
+def test_another_mode_has_nothing_of_the_one_below(defaults: Any, project: Any, expected: Any) -> None:
+    assert merged({"auth": project}, defaults={"auth": defaults})["auth"] == expected
+
+
+@pytest.mark.parametrize("key", ["secrets", "settings", "git"])
+def test_what_the_agent_gets_is_merged_by_key_and_null_removes(key: str) -> None:
+    below = {key: {"a": "1", "b": {"x": 1, "y": [1]}}}
+    assert merged({key: {"a": None, "b": {"y": [2]}}}, defaults=below)[key] == {"b": {"x": 1, "y": [2]}}

@@ -151,6 +151,41 @@ EVERYTHING: dict[str, Any] = {
     "resources": {"cpus": 1, "memory": "1g", "pids": 3, "nofile": {"soft": 1, "hard": 2}, "shm_size": "1m"},
     "restart": "no",
     "snapshot": {"on_replace": False, "keep": 1, "squash_after": 2},
+    "agents": ["claude"],
+    "auth": {
+        "mode": "anthropic",
+        "api_key": "key",
+        "oauth_token": "key",
+        "seed": "/srv/login",
+        "method": "keys",
+        "access_key_id": "key",
+        "secret_access_key": "key",
+        "session_token": "key",
+        "profile": "dev",
+        "region": "eu-central-1",
+        "base_url": "https://llm.example",
+        "token": "key",
+        "model": "opus",
+        "small_model": "haiku",
+        "prompt_caching": False,
+    },
+    "secrets": {"key": "value"},
+    "git": {"user_name": "A B", "user_email": "a@b", "token": "key", "hosts": ["github.com", "git.example:8443"]},
+    "ssh": {"path": "/home/me/.ssh", "keys": ["id_ed25519"], "known_hosts": ["github.com ssh-ed25519 AAAA"]},
+    "aws": {"path": "/home/me/.aws", "profile": "dev", "region": "eu-central-1"},
+    "instructions": "Be kind.",
+    "prompt": "Be brief.",
+    "mcp_servers": {
+        "files": None,
+        "own": {"type": "stdio", "command": "own", "args": ["a", 1, True], "env": {"A": "b", "C": None}},
+        "web": {"type": "http", "url": "https://mcp.example/x?y", "headers": {"X-Key": "${secret:key}"}},
+    },
+    "settings": {"permissions": {"allow": ["Bash(git:*)"]}, "includeCoAuthoredBy": False},
+    "skills": ["/srv/skills/greet", {"path": "skills/other", "name": "other"}],
+    "schedule": [
+        {"name": "daily", "cron": "@daily", "prompt": "Look.", "workspace": "a"},
+        {"name": "once", "at": "2026-01-31 18:00", "prompt": "Look."},
+    ],
 }
 
 
@@ -169,7 +204,8 @@ def test_every_key_that_the_schema_allows_is_read_and_no_other() -> None:
     asked: set[str] = set()
     definition_from(Recording(EVERYTHING, asked))
     allowed = set(_allowed_keys(DOCUMENT["$defs"]["project"]))
-    assert asked == {key for key in allowed if re.split(r"[.\[]", key)[0] not in AGENT_KEYS}
+    # what is for the agent becomes files on the control node, and reaches the host as such
+    assert asked - set(AGENT_KEYS) == {key for key in allowed if re.split(r"[.\[]", key)[0] not in AGENT_KEYS}
 
 
 @pytest.mark.parametrize(
@@ -209,6 +245,8 @@ SIZE = "a number of bytes, or a size such as 512m or 8g"
 APT = "a Debian package, with a version or a release if wanted, such as jq, jq=1.7* or jq/trixie-backports"
 NPM = "an npm package, with a version if wanted, such as prettier or prettier@3; no blanks, no login in a URL"
 PIP = "a pip package, with a version if wanted, such as ruff or ruff>=0.5,<1; no blanks, no login in a URL"
+SECRET_NAME = "the name of one of the project's secrets (not the secret itself)"
+URL = "a URL that starts with https:// or http://, without blanks or a login in it"
 NAME = "1 to 41 lower-case letters, digits and hyphens, with a letter or digit at both ends"
 
 
@@ -301,6 +339,54 @@ NAME = "1 to 41 lower-case letters, digits and hyphens, with a letter or digit a
         ({"snapshot": {"squash_after": 1}}, "snapshot.squash_after: must be from 2 to 100, and is 1"),
         ({"snapshot": {"squash_after": 101}}, "snapshot.squash_after: must be from 2 to 100, and is 101"),
         ({"workspace": []}, "workspace: is not a known key; did you mean workspaces?"),
+        ({"agents": ["codex"]}, "agents[0]: must be one of claude"),
+        ({"agents": []}, "agents: must be a list with the one agent that is built: claude"),
+        ({"auth": {"mode": "vertex"}}, "auth.mode: must be one of anthropic, bedrock, gateway"),
+        ({"auth": {"api_key": "sk x"}}, f"auth.api_key: must be {SECRET_NAME}"),
+        ({"auth": {"base_url": "https://me:pw@x"}}, f"auth.base_url: must be {URL}"),
+        ({"auth": {"seed": "login"}}, "auth.seed: must be an absolute path, starting with /"),
+        ({"auth": {"apikey": "x"}}, "auth.apikey: is not a known key; did you mean api_key?"),
+        ({"secrets": ["x"]}, "secrets: must be a map"),
+        ({"secrets": {"a": ""}}, "secrets.a: must be a text that is not empty (and has no character NUL)"),
+        (
+            {"secrets": {"a": 5}},
+            "secrets.a: must be a text that is not empty (and has no character NUL); YAML reads it as no text unless "
+            "it is in quotes",
+        ),
+        (
+            {"secrets": {"a b": "x"}},
+            "secrets: has a key that is not allowed: allowed are 1 to 64 letters, digits, dots, hyphens and "
+            "underscores, not starting with a dot",
+        ),
+        ({"git": {"token": "x/y"}}, f"git.token: must be {SECRET_NAME}"),
+        (
+            {"git": {"hosts": ["https://github.com"]}},
+            "git.hosts[0]: must be the name of a host such as github.com, with a port if wanted, without https://",
+        ),
+        ({"ssh": {"keys": ["../id"]}}, "ssh.keys[0]: must be the name of a file in path"),
+        ({"aws": {"region": "eu central"}}, "aws.region: must be a region such as eu-central-1"),
+        ({"instructions": ["x"]}, "instructions: must be a text (without the character NUL)"),
+        ({"mcp_servers": "fs"}, "mcp_servers: must be a list or a map"),
+        ({"mcp_servers": ["a b"]}, "mcp_servers[0]: must be 1 to 64 letters, digits, hyphens and underscores"),
+        ({"mcp_servers": {"x": "npx"}}, "mcp_servers.x: must be a map"),
+        (
+            {"mcp_servers": {"x": {"cmd": "npx"}}},
+            "mcp_servers.x.cmd: is not a known key; did you mean command?",
+        ),
+        ({"mcp_servers": {"x": {"args": "a b"}}}, "mcp_servers.x.args: must be a list"),
+        ({"settings": []}, "settings: must be a map"),
+        (
+            {"skills": [5]},
+            "skills[0]: must be a path on the control node, or {path, name}; YAML reads it as no text "
+            "unless it is in quotes",
+        ),
+        ({"skills": [{"name": "x"}]}, "skills[0]: lacks path"),
+        ({"schedule": {}}, "schedule: must be a list"),
+        ({"schedule": [{}]}, "schedule[0]: lacks name, prompt"),
+        (
+            {"schedule": [{"name": "x", "prompt": "x", "at": "18:00"}]},
+            'schedule[0].at: must be a time as "2026-01-31 18:00", and is "18:00"',
+        ),
         ({"network": {}}, "network: is not built yet in this version of Berth, so it is refused and not ignored"),
     ],
     ids=str,
@@ -329,6 +415,10 @@ def test_what_is_not_allowed_is_told_with_its_place_and_what_is(keys: dict[str, 
         ({"berth_state_dir": "state"}, "berth_state_dir: must be an absolute path, starting with /"),
         ({"berth_prune": "yes"}, "berth_prune: must be true or false"),
         ({"berth_parallel": 0}, "berth_parallel: must be from 1 to 64, and is 0"),
+        ({"berth_mcp_servers": ["x"]}, "berth_mcp_servers: must be a map"),
+        ({"berth_mcp_servers": {"x": {"uri": "x"}}}, "berth_mcp_servers.x.uri: is not a known key; did you mean url?"),
+        ({"berth_instructions": 5}, "berth_instructions: must be a text (without the character NUL)"),
+        ({"berth_template_mcp": ["x"]}, "berth_template_mcp: must be a path on the control node"),
         ({"berth_when_busy": "wait"}, 'berth_when_busy: must be one of defer, force, and is "wait"'),
     ],
 )
@@ -378,6 +468,18 @@ def test_a_name_may_be_as_the_public_interface_says(name: str) -> None:
         {"packages": {"apt": ["jq\n"]}},
         {"packages": {"npm": ["prettier\n"]}},
         {"packages": {"pip": ["ruff\n"]}},
+        {"auth": {"api_key": "key\n"}},
+        {"auth": {"model": "opus\n"}},
+        {"secrets": {"key\n": "x"}},
+        {"git": {"user_name": "A\n"}},
+        {"git": {"hosts": ["github.com\n"]}},
+        {"ssh": {"keys": ["id\n"]}},
+        {"ssh": {"known_hosts": ["h k v\n"]}},
+        {"aws": {"profile": "dev\n"}},
+        {"mcp_servers": {"x\n": None}},
+        {"mcp_servers": {"x": {"url": "https://x\n"}}},
+        {"mcp_servers": {"x": {"url": "https://x", "headers": {"A": "b\n"}}}},
+        {"schedule": [{"name": "x\n", "prompt": "x"}]},
     ],
     ids=str,
 )
@@ -453,3 +555,19 @@ def test_an_environment_key_written_with_its_value_does_not_show_the_value() -> 
 )
 def test_a_place_reads_as_in_yaml_tools(path: Any, where: str) -> None:
     assert Problem(path, "").where == where
+
+
+@pytest.mark.parametrize("name", ["a", "A.b_c-1", "0", "a" * 64])
+def test_a_secret_may_be_called_so(name: str) -> None:
+    assert told_of(secrets={name: "x"}, auth={"api_key": name}) == []
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", ".a", "a/b", "a b", "ä", "a" * 65])
+def test_a_secret_may_not_be_called_so_as_its_name_is_that_of_a_file(name: str) -> None:
+    assert len(told_of(secrets={name: "x"})) == 1
+    assert len(told_of(git={"token": name})) == 1
+
+
+@pytest.mark.parametrize("key", ["ghp_" + "a" * 36, "sk-ant-" + "a" * 20, "a b", "x" * 65, "TOKEN=v"])
+def test_a_key_that_may_be_a_value_is_not_told(key: str) -> None:
+    assert key not in "".join(told_of(auth={key: None}, secrets={key: 5}, mcp_servers={"x": {key: 1}}))

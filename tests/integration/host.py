@@ -22,6 +22,7 @@ from ansible_collections.berth.projects.plugins.module_utils.preview import prev
 from ansible_collections.berth.projects.plugins.module_utils.reconcile import reconcile
 from ansible_collections.berth.projects.plugins.module_utils.snapshot_work import work_on_snapshots
 from ansible_collections.berth.projects.plugins.plugin_utils.host_input import host_input, refuse
+from ansible_collections.berth.projects.plugins.plugin_utils.host_state import render_states, without_agent_keys
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class TestHost:
         }
         checked = host_input("testhost", variables)
         refuse(checked.problems)
+        rendered = render_states(checked.definitions, variables)
         args = {**info_args(), **snapshot_args(), **container_args()}
         params = {name: spec.get("default") for name, spec in args.items()}
         params.update(
@@ -87,7 +89,14 @@ class TestHost:
             state_dir=str(self.state_dir),
             ready_timeout=20,
             stop_timeout=3,
-            payload=json.dumps({"projects": checked.definitions, "declared": checked.names}),
+            payload=json.dumps(
+                {
+                    "projects": [without_agent_keys(definition) for definition in checked.definitions],
+                    "declared": checked.names,
+                    "states": rendered.states,
+                    "contents": rendered.contents,
+                }
+            ),
         )
         return {**params, **options}
 

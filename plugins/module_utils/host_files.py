@@ -99,7 +99,7 @@ def _copied(copy: Copy) -> Mapping[str, WantedFile]:
         if copy.optional:
             return {}
         raise BerthError(f"{copy.source}: is no folder on this host. It is to be copied for the agent.")
-    names = sorted(os.listdir(copy.source)) if copy.only is None else copy.only
+    names = sorted({*os.listdir(copy.source)} - {*copy.but}) if copy.only is None else copy.only
     files = {}
     for name in names:
         path = os.path.join(copy.source, name)

@@ -61,6 +61,7 @@ class Copy:
         source: An absolute folder of the host.
         target: The folder of host state.
         only: Names of the files; all that the folder has if None.
+        but: Names that are left out of all.
         optional: Whether what is missing there is no error.
     """
 
@@ -69,6 +70,7 @@ class Copy:
     aspect: str
     only: tuple[str, ...] | None = None
     optional: bool = False
+    but: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ def host_state_from(entry: Mapping[str, Any] | None) -> HostState:
             one["aspect"],
             None if one.get("only") is None else tuple(one["only"]),
             bool(one.get("optional")),
+            tuple(one.get("but") or ()),
         )
         for one in entry.get("copies") or ()
     )

@@ -236,6 +236,7 @@ def copied(folder: Path, **options: Any) -> HostState:
 def test_all_files_of_a_folder_are_copied_or_those_that_are_named(keys: Path) -> None:
     assert sorted(copied(keys).files) == ["ssh/id_ed25519", "ssh/id_ed25519.pub"]
     assert sorted(copied(keys, only=("id_ed25519",)).files) == ["ssh/id_ed25519"]
+    assert sorted(copied(keys, but=("id_ed25519", "else")).files) == ["ssh/id_ed25519.pub"]
     assert copied(keys / "nowhere", optional=True).files == {}
     assert copied(keys, only=("nothing",), optional=True).files == {}
 

@@ -56,7 +56,7 @@ def all_notices(home: Home) -> dict[str, dict[str, Any]]:
             continue
         if name.endswith(".json") and not name.startswith(".") and isinstance(notice, dict):
             found[name[: -len(".json")]] = notice
-    return found
+    return dict(sorted(found.items()))
 
 
 def clear(home: Home) -> None:

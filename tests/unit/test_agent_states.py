@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,13 @@ def test_all_aspects_are_known_ones() -> None:
     state = rendered(EVERYTHING).states["p0"]
     assert {one["aspect"] for one in [*state["files"].values(), *state["copies"]]} == ASPECTS - {"skills"}
     assert {entry["aspect"] for entry in take_of(EVERYTHING)} <= ASPECTS
+
+
+def test_a_hundred_projects_are_rendered_in_well_under_a_second() -> None:
+    render_states([{"name": "warm", **EVERYTHING}], {})
+    begun = time.monotonic()
+    render_states([{"name": f"p{number}", **EVERYTHING} for number in range(100)], {})
+    assert time.monotonic() - begun < 0.8
 
 
 def test_the_module_gets_nothing_of_what_is_rendered() -> None:

@@ -62,6 +62,17 @@ def test_defaults_take_what_a_project_takes_but_the_name() -> None:
     assert defaults["x-not-built"] == DOCUMENT["$defs"]["project"]["x-not-built"]
 
 
+def test_every_key_and_variable_is_in_the_reference() -> None:
+    reference = (SCHEMA.parents[1] / "docs" / "definition.md").read_text(encoding="utf-8")
+    known = {
+        *PROJECT,
+        *DOCUMENT["properties"],
+        *PROJECT["auth"]["properties"],
+        *DOCUMENT["$defs"]["mcp_server"]["properties"],
+    }
+    assert [key for key in sorted(known) if f"`{key}`" not in reference] == []
+
+
 def _schemas(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Every schema in the file."""
     if isinstance(node, dict):

@@ -139,6 +139,49 @@ def test_the_launcher_passes_the_programs_status_on(box: Callable[..., Box]) -> 
     assert one.run("claude")[0] == 7
 
 
+def test_declared_arguments_come_before_the_callers_and_variables_reach_the_program(box: Callable[..., Box]) -> None:
+    one = box(
+        put=[
+            Put("/etc/berth/agents/claude/arguments", "--first\na b\nlast without end"),
+            Put("/etc/berth/env/claude/TOKEN", "x\ny\n"),
+            Put("/etc/berth/env/claude/2BAD", "never"),
+            Put("/etc/berth/env/claude/PATH", "/nowhere"),
+            Put("/etc/berth/env/other/TOKEN", "another agent's"),
+            Put(CLI, '#!/bin/sh\n[ "$1" = --version ] || printf "%s|" "$@" "$TOKEN" "$PATH"\n'),
+        ]
+    )
+    one.start()
+    assert one.run("claude", "", "$x")[1] == "--first|a b|last without end||$x|x\ny\n|/nowhere|"
+
+
+def test_without_any_declared_file_the_arguments_are_the_callers_alone(box: Callable[..., Box]) -> None:
+    one = box(put=[Put("/etc/berth/generation", "empty"), Put(CLI, '#!/bin/sh\n[ "$1" = --version ] || echo "$#"\n')])
+    assert one.start() == [READY]
+    assert one.run("claude", "")[1] == "1\n"
+
+
+def test_a_program_of_the_agents_in_the_projects_path_is_not_run_by_root(box: Callable[..., Box]) -> None:
+    trap = "#!/bin/sh\necho trapped >&2\n"
+    one = box(
+        env={"PATH": "/home/agent/bin:/usr/bin:/bin"},
+        put=[
+            Put(f"/home/agent/bin/{name}", trap, uid=1000, gid=1000) for name in ("id", "su", "setpriv", "env", "tty")
+        ],
+    )
+    one.start()
+    for command in ("/usr/local/bin/claude", "/usr/local/lib/berth/takeover"):
+        assert "trapped" not in one.run(command)[1]
+
+
+def test_an_image_without_python_says_that_it_cannot_take_over(box: Callable[..., Box]) -> None:
+    one = box(put=[Put("/etc/berth/generation", "1", uid=1000, mode=0o400)])
+    message = "this image has no /usr/bin/python3, which this needs: add the package python3"
+    assert one.start() == [f"berth: warning: {message}", READY]
+    assert one.run("/usr/local/lib/berth/takeover", user="agent") == (1, f"berth: error: {message}\n")
+    status, output = one.run("claude", "x")
+    assert (status, output.startswith(f"berth: error: {message}\n")) == (0, True)
+
+
 def test_the_launcher_says_what_to_do_without_a_program(box: Callable[..., Box]) -> None:
     one = box()
     one.start()

@@ -101,7 +101,8 @@ def _layer() -> bytes:
             _add(tar, path, text.encode())
         _add(tar, "etc/shadow", b"root:*:19000:0:99999:7:::\nagent:*:19000:0:99999:7:::\n", mode=0o640)
         for script in sorted(RUNTIME.iterdir()):
-            _add(tar, f"{LIB}/{script.name}", script.read_bytes(), mode=0o755)
+            if script.is_file():
+                _add(tar, f"{LIB}/{script.name}", script.read_bytes(), mode=0o755)
         _add(tar, "opt/berth/agents/bin/claude", FAKE_AGENT.encode(), mode=0o755)
     return buffer.getvalue()
 

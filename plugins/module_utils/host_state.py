@@ -96,18 +96,19 @@ def host_state_from(entry: Mapping[str, Any] | None) -> HostState:
         path: WantedFile(one["hash"], one["aspect"], bool(one.get("executable")))
         for path, one in (entry.get("files") or {}).items()
     }
-    copies = (
-        Copy(
-            one["source"],
-            one["target"],
-            one["aspect"],
-            None if one.get("only") is None else tuple(one["only"]),
-            bool(one.get("optional")),
-            tuple(one.get("but") or ()),
-        )
-        for one in entry.get("copies") or ()
+    return HostState(files, tuple(_copy(one) for one in entry.get("copies") or ()))
+
+
+def _copy(entry: Mapping[str, Any]) -> Copy:
+    only = entry["only"]
+    return Copy(
+        source=entry["source"],
+        target=entry["target"],
+        aspect=entry["aspect"],
+        only=None if only is None else tuple(only),
+        optional=entry["optional"],
+        but=tuple(entry["but"]),
     )
-    return HostState(files, tuple(copies))
 
 
 def differing_files(wanted: HostState, uid: int, found: Mapping[str, FoundFile]) -> list[str]:

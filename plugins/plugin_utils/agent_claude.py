@@ -13,11 +13,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.berth.projects.plugins.module_utils.definition import WORKSPACE_ROOT, workspace_name
+from ansible_collections.berth.projects.plugins.module_utils.definition import (
+    HOST_STATE,
+    WORKSPACE_ROOT,
+    workspace_name,
+)
 from ansible_collections.berth.projects.plugins.plugin_utils.agent_mcp import rendered, servers_of
 from ansible_collections.berth.projects.plugins.plugin_utils.agent_parts import (
     NOTHING,
-    STATE_FOLDER,
     Part,
     Source,
     StateFile,
@@ -60,7 +63,7 @@ def prompt(source: Source) -> Part:
     if not text:
         return NOTHING
     path = f"{ROOT}/prompt.md"
-    arguments = f"--append-system-prompt-file\n{STATE_FOLDER}/{path}\n"
+    arguments = f"--append-system-prompt-file\n{HOST_STATE}/{path}\n"
     return Part(
         (text_file(path, f"{text}\n", "prompt"), text_file(f"{ROOT}/arguments", arguments, "prompt")),
     )

@@ -10,11 +10,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.definition import normal_path
-from ansible_collections.berth.projects.plugins.plugin_utils.agent_parts import NOTHING, Copy, Part, Source, text_file
+from ansible_collections.berth.projects.plugins.module_utils.host_state import Copy
+from ansible_collections.berth.projects.plugins.plugin_utils.agent_parts import NOTHING, Part, Source, text_file
 from ansible_collections.berth.projects.plugins.plugin_utils.auth import aws_keys, aws_profile, aws_region
 
 GIT_COMMAND = "/usr/local/lib/berth/git-credential"
 """Answers git with the secret of a name, in the container."""
+
+NO_KEYS = ("known_hosts", "known_hosts.old", "authorized_keys")
+"""What a folder of keys has besides: who may log in there, and what is known from there, is another matter here."""
 
 _ASPECT = "credentials"
 
@@ -41,7 +45,8 @@ def ssh(source: Source) -> Part:
     given = source.definition.get("ssh") or {}
     part = NOTHING
     if given.get("path"):
-        copy = Copy(normal_path(given["path"]), "ssh", _ASPECT, tuple(sorted(given["keys"])))
+        only = tuple(sorted(given["keys"])) if given.get("keys") else None
+        copy = Copy(normal_path(given["path"]), "ssh", _ASPECT, only, but=NO_KEYS)
         keys = {"kind": "files", "aspect": _ASPECT, "source": "ssh", "target": ".ssh"}
         part = Part(copies=(copy,), take=(keys,))
     if given.get("known_hosts"):
@@ -71,7 +76,7 @@ def aws(source: Source) -> Part:
         )
         return Part(copies=copies, take=(take, cache))
     profile, keys = aws_profile(definition), aws_keys(definition, source.secrets)
-    region = given.get("region") or (aws_region(definition) if keys else None)
+    region = given.get("region") or aws_region(definition)
     sections = {
         "config": (f"profile {profile}" if profile else "default", {"region": region} if region else {}),
         "credentials": (profile or "default", keys),

@@ -11,10 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
+from ansible_collections.berth.projects.plugins.module_utils.host_state import Copy
 from ansible_collections.berth.projects.plugins.plugin_utils.templates import Templates
-
-STATE_FOLDER = "/etc/berth"
-"""Where the container sees its host state."""
 
 
 @dataclass(frozen=True)
@@ -25,32 +23,6 @@ class StateFile:
     content: bytes
     aspect: str
     executable: bool = False
-
-
-@dataclass(frozen=True)
-class Copy:
-    """Files of the host that become files of host state, in the folder ``target``.
-
-    Args:
-        source: An absolute folder of the host.
-        only: Names of its files; all that it has if None.
-        optional: Whether the folder or one of these may be missing.
-    """
-
-    source: str
-    target: str
-    aspect: str
-    only: tuple[str, ...] | None = None
-    optional: bool = False
-
-    def to_wire(self) -> dict[str, Any]:
-        return {
-            "source": self.source,
-            "target": self.target,
-            "aspect": self.aspect,
-            "only": None if self.only is None else list(self.only),
-            "optional": self.optional,
-        }
 
 
 @dataclass(frozen=True)

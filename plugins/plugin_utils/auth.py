@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.definition import normal_path
-from ansible_collections.berth.projects.plugins.plugin_utils.agent_parts import Copy
+from ansible_collections.berth.projects.plugins.module_utils.host_state import Copy
 from ansible_collections.berth.projects.plugins.plugin_utils.agent_secrets import is_one_line, one_line
 from ansible_collections.berth.projects.plugins.plugin_utils.schema import Problem
 

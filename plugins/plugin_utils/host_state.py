@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Callable
 
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
@@ -118,7 +118,7 @@ def _render(
             files[manifest.path] = manifest
         states[source.name] = {
             "files": {path: _entry(file, contents) for path, file in sorted(files.items())},
-            "copies": [copy.to_wire() for part in parts for copy in part.copies],
+            "copies": [asdict(copy) for part in parts for copy in part.copies],
         }
     return Rendered(states, contents), problems
 

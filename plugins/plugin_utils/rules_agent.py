@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.definition import workspace_name
+from ansible_collections.berth.projects.plugins.plugin_utils.agent_credentials import NO_KEYS
 from ansible_collections.berth.projects.plugins.plugin_utils.agent_mcp import known, library_problems, mcp_problems
 from ansible_collections.berth.projects.plugins.plugin_utils.agent_secrets import has_reference
 from ansible_collections.berth.projects.plugins.plugin_utils.agent_skills import skill_problems
@@ -22,8 +23,6 @@ Path = tuple  # of the steps to a place, as in Problem
 
 NAMES_OF_SECRETS = (*(("auth", key) for key in SECRET_KEYS), ("git", "token"))
 """The places of a definition that take the name of a secret."""
-
-_NO_KEYS = ("known_hosts", "authorized_keys")
 
 
 def agent_problems(definitions: Sequence[Definition], library: Mapping[str, Any]) -> Iterator[Problem]:
@@ -73,12 +72,10 @@ def _credential_problems(place: Path, definition: Definition) -> Iterator[Proble
         yield Problem((*place, "git"), "lacks hosts: those that the token is for, such as github.com")
     if git.get("hosts") and not git.get("token"):
         yield Problem((*place, "git"), "lacks token: the name of the secret for these hosts")
-    if ssh.get("path") and not ssh.get("keys"):
-        yield Problem((*place, "ssh"), "lacks keys: the names of the files that the agent gets")
     if ssh.get("keys") and not ssh.get("path"):
         yield Problem((*place, "ssh"), "lacks path: the folder on the host that has the keys")
     for index, name in enumerate(ssh.get("keys") or ()):
-        if name in _NO_KEYS:
+        if name in NO_KEYS:
             yield Problem((*place, "ssh", "keys", index), "is no key; write the lines of known hosts in known_hosts")
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
+from ansible_collections.berth.projects.plugins.plugin_utils.agent_credentials import NO_KEYS
 from ansible_collections.berth.projects.plugins.plugin_utils.host_state import (
     AGENT_KEYS,
     Rendered,
@@ -255,9 +256,12 @@ def test_keys_of_ssh_are_copied_by_name_and_known_hosts_are_a_block() -> None:
         "source": "/home/me/.ssh",
         "target": "ssh",
         "aspect": "credentials",
-        "only": ["id_a", "id_b"],
+        "only": ("id_a", "id_b"),
         "optional": False,
+        "but": NO_KEYS,
     }
+    (all_keys,) = rendered({"ssh": {"path": "/k"}}).states["p0"]["copies"]
+    assert (all_keys["only"], all_keys["but"]) == (None, NO_KEYS)
     assert files_of(project)["ssh-known_hosts"] == "h ssh-ed25519 A\n"
     assert [(entry["kind"], entry["target"]) for entry in take_of(project)] == [
         ("files", ".ssh"),
@@ -269,8 +273,8 @@ def test_a_folder_of_aws_is_copied_and_its_logins_cache_is_a_seed() -> None:
     project = {"aws": {"path": "/home/me/.aws", "profile": "dev"}}
     copies = rendered(project).states["p0"]["copies"]
     assert [(copy["source"], copy["target"], copy["only"], copy["optional"]) for copy in copies] == [
-        ("/home/me/.aws", "aws", ["config"], False),
-        ("/home/me/.aws", "aws", ["credentials"], True),
+        ("/home/me/.aws", "aws", ("config",), False),
+        ("/home/me/.aws", "aws", ("credentials",), True),
         ("/home/me/.aws/sso/cache", "aws-cache/sso/cache", None, True),
     ]
     assert files_of(project).keys() == {"manifest.json", "env/claude/AWS_PROFILE"}

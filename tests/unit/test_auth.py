@@ -89,10 +89,10 @@ def test_each_mode_gives_its_variables_and_settings_and_no_others(auth: Any, env
 
 
 def test_a_seed_is_laid_out_as_the_home_is() -> None:
-    copies = [copy.to_wire() for copy in seed_copies(project({"seed": "/srv/login/"}), "seed")]
-    assert [(copy["source"], copy["target"], copy["only"], copy["optional"]) for copy in copies] == [
-        ("/srv/login", "seed/.claude", [".credentials.json"], False),
-        ("/srv/login", "seed", [".claude.json"], True),
+    copies = seed_copies(project({"seed": "/srv/login/"}), "seed")
+    assert [(copy.source, copy.target, copy.only, copy.optional) for copy in copies] == [
+        ("/srv/login", "seed/.claude", (".credentials.json",), False),
+        ("/srv/login", "seed", (".claude.json",), True),
     ]
 
 

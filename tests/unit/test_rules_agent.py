@@ -62,7 +62,6 @@ def test_a_reference_to_a_secret_where_it_would_stay_one_is_refused(keys: Any, w
     [
         ({"git": {"token": "github"}}, "git: lacks hosts: those that the token is for, such as github.com"),
         ({"git": {"hosts": ["x"]}}, "git: lacks token: the name of the secret for these hosts"),
-        ({"ssh": {"path": "/a"}}, "ssh: lacks keys: the names of the files that the agent gets"),
         ({"ssh": {"keys": ["a"]}}, "ssh: lacks path: the folder on the host that has the keys"),
         (
             {"ssh": {"path": "/a", "keys": ["a", "known_hosts"]}},

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 from collections.abc import Iterator
@@ -155,6 +156,26 @@ def test_the_slim_image_keeps_the_contract(engine: Engine, slim: str) -> None:
     assert config["Entrypoint"] == ["/usr/local/lib/berth/entrypoint"]
     assert config["Healthcheck"]["Interval"] == 60 * 10**9
     assert "LANG=C.UTF-8" in config["Env"]
+
+
+@pytest.mark.slow_image
+def test_the_slim_image_takes_host_state_over_and_says_that_it_has_no_cron(box: Callable[..., Box]) -> None:
+    take = [
+        {"kind": "files", "aspect": "x", "source": "ssh", "target": ".ssh"},
+        {"kind": "schedule", "aspect": "x", "source": "schedule.json", "target": ".local/state/berth/schedule"},
+    ]
+    files = {
+        "manifest.json": json.dumps({"version": 1, "take": take}),
+        "schedule.json": json.dumps([{"name": "nightly", "cron": "0 3 * * *", "prompt": "look"}]),
+        "ssh/id_a": "key",
+        "generation": "1",
+    }
+    one = box(put=[Put(f"/etc/berth/{path}", text, uid=1000, mode=0o400) for path, text in files.items()])
+    warning, ready = one.start()
+    assert warning.startswith("berth: warning: this image has no cron, so scheduled tasks do not run: add cron to ")
+    assert ready == READY
+    assert one.read("cat", "/home/agent/.ssh/id_a") == "key"
+    assert one.run("/usr/local/lib/berth/healthcheck") == (0, "")
 
 
 @pytest.mark.slow_image

@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.berth.projects.tests.unit.runtime_programs import program
 
 berth_cron = program("berth_cron")
-Problem = program("berth_home").Problem
+Problem = program("berth_files").Problem
 
 
 @pytest.mark.parametrize(

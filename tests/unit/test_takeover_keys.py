@@ -144,7 +144,7 @@ def test_a_file_that_is_being_written_is_read_again(home: Any) -> None:
 def test_a_writer_that_takes_no_lock_loses_nothing_it_wrote_before_the_swap(home: Any) -> None:
     """Each write of the other comes between our reading and our renaming, where it would be lost."""
     home.write(FILE, b'{"count": 0}')
-    real, writes = berth_home._new_file, []
+    real, writes = berth_home.new_file, []
 
     def new_file_after_another_write(*arguments: Any) -> Any:
         if len(writes) < 5 and threading.current_thread() is threading.main_thread():
@@ -152,11 +152,11 @@ def test_a_writer_that_takes_no_lock_loses_nothing_it_wrote_before_the_swap(home
             Path(home.path, FILE).write_text(json.dumps({"count": len(writes)}))
         return real(*arguments)
 
-    berth_home._new_file = new_file_after_another_write
+    berth_home.new_file = new_file_after_another_write
     try:
         merge(home, {"one": {}})
     finally:
-        berth_home._new_file = real
+        berth_home.new_file = real
     assert read(home) == {"count": 5, KEY: {"one": {}}}
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 
-from berth_home import Problem
+from berth_files import Problem
 
 SHORT = ("@annually", "@daily", "@hourly", "@midnight", "@monthly", "@weekly", "@yearly")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")

@@ -11,8 +11,6 @@ that the step before it found, never by a whole path.
 from __future__ import annotations
 
 import errno
-import fcntl
-import hashlib
 import os
 import stat
 import time
@@ -20,30 +18,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Callable, Optional
 
+from berth_files import (
+    FOLDER,
+    Held,
+    Problem,
+    hash_of_tree,
+    new_file,
+    new_name,
+    no_link,
+    open_folder,
+    read_file,
+    refuse_unless,
+    remove_all,
+    tree,
+    try_lock,
+)
+
 AGENT = "agent"
 HOME = "/home/agent"
 STATE = ".local/state/berth"
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 NEW_FOLDER, OLD_FOLDER = ".berth-new", ".berth-old"
 _SWAPS = 20
 _LOCK_SECONDS = 30
 
 Change = Callable[[Optional[bytes]], Optional[bytes]]
-
-
-class Problem(Exception):
-    """What a person has to know, and what they can do about it."""
-
-
-class Held(Problem):
-    """Another process holds the lock."""
-
-
-def hash_of(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
 
 
 class Home:
@@ -61,25 +60,25 @@ class Home:
         """The content and the mode of a regular file; None where nothing is."""
         try:
             with self._at(path) as (folder, name):
-                return _read(folder, name, path)
+                return read_file(folder, name, path)
         except FileNotFoundError:
             return None
 
     def write(self, path: str, content: bytes, mode: int = 0o600) -> None:
         """Put a file in its place, in one step. Makes the folders above it, for the agent alone."""
         with self._at(path, make=True) as (folder, name):
-            _refuse_unless(folder, name, path, stat.S_ISREG)
-            os.rename(_new_file(folder, name, content, mode), name, src_dir_fd=folder, dst_dir_fd=folder)
+            refuse_unless(folder, name, path, stat.S_ISREG)
+            os.rename(new_file(folder, name, content, mode), name, src_dir_fd=folder, dst_dir_fd=folder)
             os.fsync(folder)
 
     def add(self, path: str, content: bytes, mode: int = 0o600) -> bool:
         """Make a file where nothing is, without ever replacing one that appears meanwhile; tells whether it did."""
         with self._at(path, make=True) as (folder, name):
-            new = _new_file(folder, name, content, mode)
+            new = new_file(folder, name, content, mode)
             try:
                 os.link(new, name, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
             except FileExistsError:
-                _refuse_unless(folder, name, path, stat.S_ISREG)
+                refuse_unless(folder, name, path, stat.S_ISREG)
                 return False
             finally:
                 os.unlink(new, dir_fd=folder)
@@ -117,8 +116,8 @@ class Home:
         if before is None:
             return self.add(path, after, mode)
         with self._at(path) as (folder, name):
-            new = _new_file(folder, name, after, mode)
-            found = _read(folder, name, path)
+            new = new_file(folder, name, after, mode)
+            found = read_file(folder, name, path)
             if found is None or found[0] != before:
                 os.unlink(new, dir_fd=folder)
                 return False
@@ -129,14 +128,14 @@ class Home:
     def sweep(self, path: str) -> None:
         """Remove what a kill may have left beside a file."""
         with suppress(FileNotFoundError), self._at(path) as (folder, name):
-            os.unlink(_new_name(name), dir_fd=folder)
+            os.unlink(new_name(name), dir_fd=folder)
 
     def remove(self, path: str) -> None:
         """Remove a file or a whole folder, if it is there; a link in it goes, what it points to stays."""
         try:
             with self._at(path) as (folder, name):
-                _refuse_unless(folder, name, path, lambda mode: not stat.S_ISLNK(mode))
-                _remove(folder, name)
+                refuse_unless(folder, name, path, lambda mode: not stat.S_ISLNK(mode))
+                remove_all(folder, name)
                 os.fsync(folder)
         except FileNotFoundError:
             pass
@@ -166,7 +165,7 @@ class Home:
             new = aside if number == 1 else f"{aside}-{number}"
             if not self.exists(new):
                 with self._at(path) as (folder, name):
-                    copy = _new_file(folder, name, content, 0o600)
+                    copy = new_file(folder, name, content, 0o600)
                     os.rename(copy, new.rpartition("/")[2], src_dir_fd=folder, dst_dir_fd=folder)
                     os.fsync(folder)
                 return new
@@ -198,8 +197,8 @@ class Home:
         """What tells the content of a folder from any other: names, what may be run, content; None where nothing is."""
         try:
             with self._at(path) as (folder, name):
-                _refuse_unless(folder, name, path, lambda mode: not stat.S_ISLNK(mode))
-                return hash_of_tree(_tree(folder, name))
+                refuse_unless(folder, name, path, lambda mode: not stat.S_ISLNK(mode))
+                return hash_of_tree(tree(folder, name))
         except FileNotFoundError:
             return None
 
@@ -234,11 +233,11 @@ class Home:
         """
         with self._at(path, make=True) as (folder, name):
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            with _no_link(path):
+            with no_link(path):
                 held = os.open(name, flags, 0o600, dir_fd=folder)
         try:
             deadline = time.monotonic() + seconds
-            while not _try_lock(held):
+            while not try_lock(held):
                 if time.monotonic() >= deadline:
                     raise Held(f"~/{path} is held by another process; try again when that is done")
                 time.sleep(0.05)
@@ -255,11 +254,11 @@ class Home:
 
     @contextmanager
     def _folder(self, parts: list[str], make: bool = False) -> Iterator[int]:
-        folder = os.open(self.path, _FOLDER)
+        folder = os.open(self.path, FOLDER)
         try:
             for index, part in enumerate(parts):
-                with _no_link("/".join(parts[: index + 1])):
-                    inner = _open_folder(folder, part, make)
+                with no_link("/".join(parts[: index + 1])):
+                    inner = open_folder(folder, part, make)
                 os.close(folder)
                 folder = inner
             yield folder
@@ -273,114 +272,6 @@ class Home:
             yield found
 
 
-def hash_of_tree(files: dict[str, tuple[bytes, bool]]) -> str:
-    lines = [f"{path}\0{executable}\0{hash_of(content)}\n" for path, (content, executable) in sorted(files.items())]
-    return hash_of("".join(lines).encode("utf-8", "surrogateescape"))
-
-
 def _beside(path: str, name: str) -> str:
     parent = path.rpartition("/")[0]
     return f"{parent}/{name}" if parent else name
-
-
-@contextmanager
-def _no_link(path: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENOTDIR):
-            raise Problem(_in_the_way(path)) from None
-        raise
-
-
-def _in_the_way(path: str) -> str:
-    return f"~/{path} is a link, or of another kind than what goes there; Berth follows none. Move it out of the way"
-
-
-def _open_folder(folder: int, name: str, make: bool) -> int:
-    if make:
-        try:
-            os.mkdir(name, 0o700, dir_fd=folder)
-            os.fsync(folder)
-        except FileExistsError:
-            pass
-    return os.open(name, _FOLDER, dir_fd=folder)
-
-
-def _refuse_unless(folder: int, name: str, path: str, allowed: Callable[[int], bool]) -> None:
-    try:
-        mode = os.lstat(name, dir_fd=folder).st_mode
-    except FileNotFoundError:
-        return
-    if not allowed(mode):
-        raise Problem(_in_the_way(path))
-
-
-def _read(folder: int, name: str, path: str) -> tuple[bytes, int] | None:
-    try:
-        with _no_link(path):
-            descriptor = os.open(name, _FILE, dir_fd=folder)
-    except FileNotFoundError:
-        return None
-    with open(descriptor, "rb") as file:
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode):
-            raise Problem(_in_the_way(path))
-        return file.read(), stat.S_IMODE(mode)
-
-
-def _new_name(name: str) -> str:
-    return f".{name[:200]}.berth-new"
-
-
-def _new_file(folder: int, name: str, content: bytes, mode: int) -> str:
-    """Write a file beside the one it is to replace. Its name is always the same, so a kill leaves at most one."""
-    new = _new_name(name)
-    with suppress(FileNotFoundError):
-        os.unlink(new, dir_fd=folder)
-    with open(os.open(new, _NEW, 0o600, dir_fd=folder), "wb") as file:
-        file.write(content)
-        os.fchmod(file.fileno(), mode)
-        file.flush()
-        os.fsync(file.fileno())
-    return new
-
-
-def _remove(folder: int, name: str) -> None:
-    if not stat.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode):
-        os.unlink(name, dir_fd=folder)
-        return
-    inner = os.open(name, _FOLDER, dir_fd=folder)
-    try:
-        os.fchmod(inner, 0o700)
-        for one in os.listdir(inner):
-            _remove(inner, one)
-    finally:
-        os.close(inner)
-    os.rmdir(name, dir_fd=folder)
-
-
-def _tree(folder: int, name: str, path: str = "") -> dict[str, tuple[bytes, bool]]:
-    """The files of a folder by their path in it. A link or anything else counts as a file that says what it is."""
-    mode = os.lstat(name, dir_fd=folder).st_mode
-    if stat.S_ISREG(mode):
-        found = _read(folder, name, path)
-        return {path: (found[0] if found else b"", bool(mode & 0o100))}
-    if not stat.S_ISDIR(mode):
-        return {path: (f"kind {stat.S_IFMT(mode)}".encode(), False)}
-    files: dict[str, tuple[bytes, bool]] = {}
-    inner = os.open(name, _FOLDER, dir_fd=folder)
-    try:
-        for one in set(os.listdir(inner)) - {"__pycache__"}:  # what Python leaves is nobody's work
-            files.update(_tree(inner, one, f"{path}/{one}" if path else one))
-    finally:
-        os.close(inner)
-    return files
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

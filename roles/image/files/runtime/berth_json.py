@@ -14,7 +14,8 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from berth_home import Home, Problem, hash_of
+from berth_files import Problem, hash_of
+from berth_home import Home
 
 STALE_SECONDS = 10.0
 WAIT_SECONDS = 12.0

@@ -20,7 +20,8 @@ from typing import Any, Callable
 import berth_json
 import berth_tasks
 from berth_block import Markers, find_block, with_block
-from berth_home import NEW_FOLDER, OLD_FOLDER, Home, Problem, hash_of, hash_of_tree
+from berth_files import Problem, hash_of, hash_of_tree
+from berth_home import NEW_FOLDER, OLD_FOLDER, Home
 
 Owned = dict[str, list[str]]
 

@@ -12,7 +12,8 @@ import time
 from datetime import datetime, timezone
 from typing import Any
 
-from berth_home import STATE, Home, Problem
+from berth_files import Problem
+from berth_home import STATE, Home
 
 NOTICES = f"{STATE}/schedule/notifications"
 LOGS = f"{STATE}/schedule/logs"

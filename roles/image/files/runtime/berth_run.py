@@ -16,7 +16,8 @@ from pathlib import Path
 
 import berth_notices
 from berth_cron import seconds_of
-from berth_home import Held, Home, Problem
+from berth_files import Held, Problem
+from berth_home import Home
 from berth_tasks import Task, changing
 
 PROGRAM = ("/usr/local/bin/claude", "-p")

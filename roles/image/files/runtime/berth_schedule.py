@@ -17,7 +17,8 @@ import berth_notices
 import berth_run
 import berth_tasks
 from berth_cron import seconds_of
-from berth_home import HOME, Home, Problem
+from berth_files import Problem
+from berth_home import HOME, Home
 from berth_tasks import DECLARED, Task, Tasks, changing, checked_task, load
 
 

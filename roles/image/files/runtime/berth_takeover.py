@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import json
 import sys
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from berth_home import HOME, STATE, Home, Problem
+from berth_files import Problem
+from berth_home import HOME, STATE, Home
 from berth_kinds import KINDS, Kind, Owned, Report, Source
 
 HOST_STATE = "/etc/berth"
@@ -53,6 +55,9 @@ def main() -> int:
         Report().error(str(problem))
     except OSError as error:
         Report().error(f"{error.filename or 'the home'}: {error.strerror}")
+    except Exception as error:  # its text may have a value in it, where it happened has none
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        Report().error(f"the take-over has a fault: {type(error).__name__} in {where.filename}, line {where.lineno}")
     return 1
 
 

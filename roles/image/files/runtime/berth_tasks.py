@@ -23,7 +23,8 @@ from typing import Any
 import berth_notices
 from berth_block import Markers, with_block
 from berth_cron import check_at, check_cron, cron_of, seconds_of
-from berth_home import AGENT, STATE, Home, Problem
+from berth_files import Problem
+from berth_home import AGENT, STATE, Home
 
 SPOOL = "/var/spool/cron/crontabs"
 CRON = "/usr/sbin/cron"

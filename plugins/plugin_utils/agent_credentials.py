@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.definition import normal_path
@@ -37,7 +38,10 @@ def git(source: Source) -> Part:
         for host in sorted(given.get("hosts") or ()):
             helper = f"{GIT_COMMAND} {given['token']}"
             lines += _git_section(f'credential "{_escaped("https://" + host)}"', {"helper": helper})
-    return Part((text_file("git/config", "".join(f"{line}\n" for line in lines), _ASPECT),)) if lines else NOTHING
+    if not lines:
+        return NOTHING
+    text = "".join(f"{line}\n" for line in lines)
+    return Part((replace(text_file("git/config", text, _ASPECT), public=True),))
 
 
 def ssh(source: Source) -> Part:

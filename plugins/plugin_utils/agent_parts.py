@@ -17,12 +17,16 @@ from ansible_collections.berth.projects.plugins.plugin_utils.templates import Te
 
 @dataclass(frozen=True)
 class StateFile:
-    """A file of host state, at ``path`` in the project's folder; ``aspect`` is what of the definition it comes from."""
+    """A file of host state, at ``path`` in the project's folder; ``aspect`` is what of the definition it comes from.
+
+    All in the container may read it if ``public``; else the agent alone may.
+    """
 
     path: str
     content: bytes
     aspect: str
     executable: bool = False
+    public: bool = False
 
 
 @dataclass(frozen=True)

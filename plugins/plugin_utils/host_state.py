@@ -58,8 +58,8 @@ class Rendered:
     """Host state of a host's projects.
 
     Args:
-        states: By project, ``{"files": {path: {"hash", "aspect", "executable"}}, "copies": [{"source", "target",
-            "aspect", "only", "optional"}]}``; paths are relative to the project's folder.
+        states: By project, ``{"files": {path: {"hash", "aspect", "executable", "public"}}, "copies": [{…}]}``, a copy
+            with the fields of ``Copy``; paths are relative to the project's folder.
         contents: By the hash of ``files`` (SHA-256 in hexadecimal), what is in the file, in base64.
     """
 
@@ -151,4 +151,4 @@ def _entry(file: StateFile, contents: dict[str, str]) -> dict[str, Any]:
     digest = hashlib.sha256(file.content).hexdigest()
     if digest not in contents:
         contents[digest] = base64.b64encode(file.content).decode()
-    return {"hash": digest, "aspect": file.aspect, "executable": file.executable}
+    return {"hash": digest, "aspect": file.aspect, "executable": file.executable, "public": file.public}

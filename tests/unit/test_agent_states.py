@@ -71,7 +71,7 @@ def test_a_project_that_declares_nothing_of_the_kind_has_no_files(project: Any) 
 def test_a_file_is_told_by_hash_and_aspect_and_its_content_once_for_all_projects() -> None:
     found = rendered({"secrets": {"a": "x"}}, {"secrets": {"b": "x"}})
     digest = hashlib.sha256(b"x").hexdigest()
-    entry = {"hash": digest, "aspect": "secrets", "executable": False}
+    entry = {"hash": digest, "aspect": "secrets", "executable": False, "public": False}
     assert found.states["p0"]["files"]["secrets/a"] == found.states["p1"]["files"]["secrets/b"] == entry
     assert base64.b64decode(found.contents[digest]) == b"x"
     assert {one["hash"] for state in found.states.values() for one in state["files"].values()} == set(found.contents)

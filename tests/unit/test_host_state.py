@@ -288,12 +288,15 @@ def test_only_root_and_the_agent_itself_can_write_for_the_agent(monkeypatch: pyt
 
 def test_what_the_control_node_says_becomes_a_state() -> None:
     entry = {
-        "files": {"a": {"hash": "x", "aspect": "skills", "executable": True}},
+        "files": {
+            "a": {"hash": "x", "aspect": "skills", "executable": True, "public": False},
+            "b": {"hash": "y", "aspect": "credentials", "executable": False, "public": True},
+        },
         "copies": [
             {"source": "/k", "target": "ssh", "aspect": "credentials", "only": ["id"], "optional": False, "but": ["x"]}
         ],
     }
-    assert host_state_from(entry) == HostState(
-        {"a": WantedFile("x", "skills", True)}, (Copy("/k", "ssh", "credentials", ("id",), but=("x",)),)
-    )
+    files = {"a": WantedFile("x", "skills", True), "b": WantedFile("y", "credentials", is_public=True)}
+    assert host_state_from(entry) == HostState(files, (Copy("/k", "ssh", "credentials", ("id",), but=("x",)),))
+    assert oct(files["b"].mode) == "0o444"
     assert host_state_from(None) == HostState()

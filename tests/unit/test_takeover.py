@@ -185,6 +185,24 @@ def test_a_seed_comes_once_and_never_over_a_file_that_is_there(pair: Pair) -> No
     assert login.read_text() == "another login"
 
 
+def test_a_login_is_laid_out_as_the_home_is(pair: Pair) -> None:
+    login = {"login/.claude.json": '{"account": "me"}', "login/.claude/.credentials.json": "login", "mcp.json": "{}"}
+    keys = {"kind": "keys", "source": "servers.json", "target": ".claude.json", "key": "mcpServers"}
+    servers = {"servers.json": '{"mcpServers": {"one": {}}}'}
+    pair.declare({**login, **servers}, [{"kind": "seed", "source": "login", "target": "."}, keys])
+    pair.take_over()
+    assert (pair.home / ".claude" / ".credentials.json").read_text() == "login"
+    found = json.loads((pair.home / ".claude.json").read_text())
+    assert found == {"account": "me", "mcpServers": {"one": {}}}
+
+
+@pytest.mark.parametrize(("source", "target"), [(".", "x"), ("..", "x"), ("x", ".."), ("x", "a/../.."), ("x", "")])
+def test_a_manifest_that_leads_out_of_its_folders_is_refused(pair: Pair, source: str, target: str) -> None:
+    pair.declare({"x": "text"}, [{"kind": "files", "source": source, "target": target}])
+    with pytest.raises(Exception, match="is no manifest"):
+        pair.take_over()
+
+
 LINKS = {
     ".claude/CLAUDE.md": ".claude/CLAUDE.md",
     ".claude/skills": ".claude/skills",

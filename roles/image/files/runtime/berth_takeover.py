@@ -160,9 +160,9 @@ def _manifest(host_state: Path) -> dict[str, dict[str, Any]]:
 
 
 def _identity(entry: Mapping[str, Any]) -> str:
-    for path in (entry["source"], entry["target"]):
-        if not _is_inside(path):
-            raise ValueError(path)
+    source, target = entry["source"], entry["target"]
+    if not _is_inside(source) or not (target == "." or _is_inside(target)):
+        raise ValueError(f"{source} to {target}")
     return " ".join(str(entry.get(name, "")) for name in ("kind", "target", "key")).strip()
 
 

@@ -118,7 +118,8 @@ def method_of(definition: Mapping[str, Any]) -> Method | None:
 def agent_environment(definition: Mapping[str, Any], secrets: Mapping[str, str]) -> dict[str, str]:
     """The variables that the launcher exports to the agent's program alone."""
     row, values = method_of(definition), _values(definition)
-    assert row is not None
+    if row is None:
+        raise ValueError("auth was not checked")
     found = {**_aws_environment(definition), **row.constants}
     for variable, key in {**COMMON_VARIABLES, **row.variables}.items():
         if values.get(key):

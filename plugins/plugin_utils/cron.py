@@ -47,7 +47,7 @@ def at_problem(text: str) -> str | None:
 def _field_problems(fields: list[str]) -> Iterator[str]:
     for field, (name, least, most, names) in zip(fields, _FIELDS):
         if not all(_is_right(part, least, most, names) for part in field.split(",")):
-            words = f", or {next(iter(names))} to {list(names)[-1]}" if names else ""
+            words = f", or {' to '.join([*names][:: len(names) - 1])}" if names else ""
             yield (
                 f"the {name} must be from {least} to {most}{words}: a number, a range (a-b), *, either of these two "
                 "with a step (*/n), or a list of such with commas"

@@ -239,7 +239,7 @@ def test_a_task_that_runs_still_is_left_out_and_counted(container: Container, tm
 def test_twenty_logs_of_a_task_are_kept(container: Container, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda _: None)
     container.add()
-    for _ in range(23):
+    for _round in range(23):
         container.run("due", "mine")
     logs = berth_notices.logs(container.home, "mine")
     assert len(logs) == 20
@@ -276,7 +276,7 @@ def test_a_one_time_task_that_the_container_slept_through_is_told_once(
     container.add("once", "--at", SOON)
     container.take(declared("other", at=SOON))
     monkeypatch.setattr(time, "time", lambda: berth_schedule.seconds_of(SOON) + 3600)
-    for _ in range(2):
+    for _round in range(2):
         assert container.run("refresh") == 0
         container.take(declared("other", at=SOON))
     notices = [(notice["name"], notice["outcome"], notice["start"]) for notice in container.notices()]

@@ -290,7 +290,7 @@ def test_a_text_with_berths_own_marker_is_refused(pair: Pair, capsys: pytest.Cap
 
 def test_two_at_once_are_one_after_the_other(pair: Pair, capsys: pytest.CaptureFixture[str]) -> None:
     pair.declare(FIRST)
-    threads = [threading.Thread(target=pair.take_over) for _ in range(4)]
+    threads = [threading.Thread(target=pair.take_over) for _round in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -96,7 +96,7 @@ class Home:
             Problem: Something else goes on writing the file.
         """
         self.sweep(path)
-        for _ in range(_SWAPS):
+        for _round in range(_SWAPS):
             found = self.find(path)
             before, found_mode = found or (None, 0o600)
             after = change(before)
@@ -219,10 +219,10 @@ class Home:
             self._rename(path, old)
             self.remove(old)
 
-    def _rename(self, path: str, new: str) -> None:
-        with self._at(path) as (folder, name), self._at(new, make=True) as (new_folder, new_name):
-            os.rename(name, new_name, src_dir_fd=folder, dst_dir_fd=new_folder)
-            os.fsync(new_folder)
+    def _rename(self, source: str, target: str) -> None:
+        with self._at(source) as (folder, name), self._at(target, make=True) as (target_folder, target_name):
+            os.rename(name, target_name, src_dir_fd=folder, dst_dir_fd=target_folder)
+            os.fsync(target_folder)
 
     @contextmanager
     def lock(self, path: str, seconds: float = _LOCK_SECONDS) -> Iterator[int]:

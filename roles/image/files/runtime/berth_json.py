@@ -158,7 +158,7 @@ def merge_into(
         return content if not damage and is_same(new, data) else dumps(new)
 
     with client_lock(home, path):
-        for _ in range(10):
+        for _round in range(10):
             try:
                 home.swap(path, change, 0o600)
             except _LookAgain:
@@ -196,7 +196,7 @@ def _number(text: str) -> float | int:
     value = float(text)
     if math.isfinite(value):
         return value
-    mantissa, _, exponent = text.lower().partition("e")
+    mantissa, _e, exponent = text.lower().partition("e")
     if len(exponent) > 4 or "." in mantissa:
         raise ValueError
     return int(mantissa) * 10 ** int(exponent)

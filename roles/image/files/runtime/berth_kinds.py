@@ -68,7 +68,7 @@ class Source:
         if self._path is None:
             return {}
         found = {}
-        for top, _, names in os.walk(self._path):
+        for top, _folders, names in os.walk(self._path):
             for path in (Path(top, name) for name in names):
                 mode = path.lstat().st_mode
                 if stat.S_ISREG(mode):
@@ -97,7 +97,7 @@ class Kind:
         raise NotImplementedError
 
     def path(self, name: str) -> str:
-        return f"{self.target}/{name}"
+        return name if self.target == "." else f"{self.target}/{name}"
 
     def shown(self, name: str) -> str:
         return f"~/{self.path(name)}"
@@ -154,7 +154,7 @@ class Folders(Kind):
     def _wanted(self) -> dict[str, dict[str, tuple[bytes, bool]]]:
         wanted: dict[str, dict[str, tuple[bytes, bool]]] = {}
         for path, file in self.source.files().items():
-            name, _, inner = path.partition("/")
+            name, _slash, inner = path.partition("/")
             if inner:
                 wanted.setdefault(name, {})[inner] = file
         return wanted
@@ -202,7 +202,7 @@ class Folders(Kind):
 
 class Files(Kind):
     def intended(self) -> Owned:
-        return {name: [hash_of(content)] for name, (content, _) in self.source.files().items()}
+        return {name: [hash_of(content)] for name, (content, _mode) in self.source.files().items()}
 
     def apply(self) -> Owned:
         wanted, now = self.source.files(), dict(self.owned)
@@ -238,7 +238,7 @@ class Files(Kind):
 class Seed(Kind):
     def apply(self) -> Owned:
         now = dict(self.owned)
-        for name, (content, _) in sorted(self.source.files().items()):
+        for name, (content, _mode) in sorted(self.source.files().items()):
             mark = hash_of(content)
             if mark in now.get(name, []):
                 continue  # it was there once; if it is not any more, the agent has logged out

@@ -85,7 +85,7 @@ def _add(home: Home, wanted: argparse.Namespace) -> None:
         tasks.own[wanted.name] = task
 
 
-def _list(home: Home, _: argparse.Namespace) -> None:
+def _list(home: Home, _options: argparse.Namespace) -> None:
     tasks = load(home)
     rows = [("NAME", "WHEN", "STATE", "FROM", "WORKSPACE", "PROMPT")]
     for name, task in tasks.all().items():
@@ -156,7 +156,7 @@ def _notifications(home: Home, wanted: argparse.Namespace) -> None:
         berth_notices.clear(home)
 
 
-def _refresh(home: Home, _: argparse.Namespace) -> None:
+def _refresh(home: Home, _options: argparse.Namespace) -> None:
     berth_tasks.refresh(home)
 
 

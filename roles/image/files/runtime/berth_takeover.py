@@ -70,7 +70,7 @@ def take_over(home: Home, host_state: Path) -> int:
     if _generation_of(host_state) in (None, _taken_generation(home)):
         return 0
     with home.lock(LOCK):
-        for _ in range(_ROUNDS):
+        for _round in range(_ROUNDS):
             generation = _generation_of(host_state)
             if generation is None or generation == _taken_generation(home):
                 return 0

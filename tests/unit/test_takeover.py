@@ -203,6 +203,24 @@ def test_a_manifest_that_leads_out_of_its_folders_is_refused(pair: Pair, source:
         pair.take_over()
 
 
+def test_a_target_can_be_the_home_itself(pair: Pair) -> None:
+    kinds = [("seed", "seed"), ("files", "ssh"), ("folders", "skills")]
+    pair.declare(FIRST, [{"kind": kind, "source": source, "target": "."} for kind, source in kinds])
+    assert pair.take_over() == 0
+    made = [".credentials.json", "id_a", "id_a.pub", "more/config"]
+    assert sorted(pair.tree()) == [*made, "review/SKILL.md", "review/bin/run", "write/SKILL.md"]
+    pair.declare({})
+    assert pair.take_over() == 0
+    assert sorted(pair.tree()) == [".credentials.json"]
+
+
+def test_a_login_is_there_before_berth_writes_into_the_same_file(pair: Pair) -> None:
+    login = {"seed/.claude.json": '{"oauthAccount": "me"}'}
+    pair.declare({**FIRST, **login}, [*ENTRIES, {"kind": "seed", "source": "seed", "target": "."}])
+    assert pair.take_over() == 0
+    assert json.loads(pair.tree()[".claude.json"]) == {"oauthAccount": "me", **json.loads(FIRST["mcp.json"])}
+
+
 LINKS = {
     ".claude/CLAUDE.md": ".claude/CLAUDE.md",
     ".claude/skills": ".claude/skills",

@@ -101,9 +101,11 @@ def _take_all(home: Home, host_state: Path, report: Report) -> None:
     wanted = _manifest(host_state)
     taken = _read_taken(home, report)
     gone = {identity: one["entry"] for identity, one in taken.entries.items() if identity not in wanted}
+    # What goes, goes first. A login comes before all else: it is copied only where the others have made no file yet.
+    in_order = sorted({**gone, **wanted}.items(), key=lambda one: (one[0] not in gone, one[1]["kind"] != "seed"))
     work = {
         identity: _kind(home, host_state if identity in wanted else None, entry, taken.owned(identity), report)
-        for identity, entry in {**gone, **wanted}.items()
+        for identity, entry in in_order
     }
     before = taken.as_bytes()
     work = {

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, The Berth maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tools that an agent works with, each against the real thing: git, ssh, the AWS SDK."""
+"""The tools that an agent works with, each against the real thing: Claude Code, git, ssh, the AWS SDK."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from playbooks import run_playbook
 pytestmark = pytest.mark.slow_image
 
 USER = {"uid": 4321, "gid": 4321}
-TOOLS = {"apt": ["openssh-server"], "pip": ["botocore"]}
+FILES = "@modelcontextprotocol/server-filesystem"
+TOOLS = {"apt": ["openssh-server"], "npm": [FILES], "pip": ["botocore"]}
 CREDENTIALS = """
 import botocore.session, json, os
 session = botocore.session.Session()
@@ -69,6 +70,28 @@ def provisioned(agent_host: TestHost) -> Callable[..., str]:
 def bridge(api: Any) -> str:
     """The address of this machine on the engine's default network."""
     return str(api.inspect_network("bridge")["IPAM"]["Config"][0]["Gateway"])
+
+
+def test_claude_code_connects_to_what_is_declared_and_to_what_its_user_added(
+    agent_host: TestHost, provisioned: Callable[..., str]
+) -> None:
+    def server(*folders: str) -> dict[str, Any]:
+        return {"command": "npx", "args": ["-y", FILES, *folders]}
+
+    name = provisioned("mcp", mcp_servers={"declared": server("/workspace"), "other": server("/tmp")})
+    started = agent_host.container(name)["State"]["StartedAt"]
+    agent_host.run(name, "claude", "mcp", "add", "--scope", "user", "mine", "--", "npx", "-y", FILES, "/home/agent")
+    agent_host.run(name, "sh", "-c", "jq '.oauthAccount = \"login\"' ~/.claude.json >~/x && mv ~/x ~/.claude.json")
+    before = agent_host.run(name, "claude", "mcp", "list")
+    assert [before.count(f"{one}: npx") for one in ("declared", "other", "mine")] == [1, 1, 1]
+    assert before.count("Connected") == 3, before
+
+    provisioned("mcp", mcp_servers={"declared": server("/workspace")})
+    after = agent_host.run(name, "claude", "mcp", "list")
+    assert [after.count(f"{one}: npx") for one in ("declared", "other", "mine")] == [1, 0, 1]
+    assert after.count("Connected") == 2, after
+    assert agent_host.run(name, "sh", "-c", "jq -r .oauthAccount ~/.claude.json") == "login\n"
+    assert agent_host.container(name)["State"]["StartedAt"] == started
 
 
 def test_git_pushes_over_https_with_the_token_of_today(

@@ -67,7 +67,7 @@ class FakeEngine(Engine):
         self._layers: dict[str, frozenset[str]] = {}
         self._ready: set[str] = set()
         self._broken = broken
-        self._output = output
+        self.output = output
         self._error = error
         self._is_late = is_late
         self._driver_status = driver_status
@@ -245,12 +245,12 @@ class FakeEngine(Engine):
 
     def start_and_listen(self, container_id: str, seconds: float) -> Iterator[str]:
         self.start(container_id)
-        if READY in self._output:
+        if READY in self.output:
             self._ready.add(container_id)
         else:
             policy = self._one(container_id)["HostConfig"]["RestartPolicy"]["Name"]
             self._change(container_id, "exited" if policy == "no" else "restarting")
-        yield from self._output
+        yield from self.output
 
     def stop(self, container_id: str, seconds: int) -> None:
         self.do(f"stop {container_id[:3]} {seconds}", lambda: self._change(container_id, "exited"))

@@ -10,16 +10,27 @@ the integration tests.
 
 from __future__ import annotations
 
+import base64
 import json
+import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.berth.projects.plugins.module_utils import host_writer as host_writer_module
 from ansible_collections.berth.projects.plugins.module_utils import preview as preview_module
 from ansible_collections.berth.projects.plugins.module_utils import reconcile as reconcile_module
 from ansible_collections.berth.projects.plugins.module_utils.errors import EngineError
+from ansible_collections.berth.projects.plugins.module_utils.host_files import read_host_state
+from ansible_collections.berth.projects.plugins.module_utils.host_state import (
+    HostState,
+    WantedFile,
+    differing_files,
+    hash_of,
+)
+from ansible_collections.berth.projects.plugins.module_utils.launch import READY, TAKEN
 from ansible_collections.berth.projects.plugins.module_utils.lineage import Lineage, Snapshots
 from ansible_collections.berth.projects.plugins.module_utils.names import CONTRACT, ownership_labels
 from ansible_collections.berth.projects.plugins.module_utils.options import container_args
@@ -46,6 +57,7 @@ class Scenario:
         store: What the engine says of where its images live.
         remains: Where the marker has to be in the end: ``container``, ``snapshot``, or nowhere.
         prepare: Done to the engine between the two.
+        secret: What the run that is cut off has as a secret of the project; None where there is no host state.
     """
 
     before: tuple[Mapping[str, Any], ...] = ({},)
@@ -54,6 +66,13 @@ class Scenario:
     store: Any = ()
     remains: str | None = "container"
     prepare: Callable[[FakeEngine], Any] | None = None
+    secret: str | None = None
+
+    @property
+    def host_state(self) -> HostState:
+        if self.secret is None:
+            return HostState()
+        return HostState({"secrets/a": WantedFile(hash_of(self.secret.encode()), "secrets")})
 
 
 def newer_base(engine: FakeEngine) -> None:
@@ -73,7 +92,12 @@ def stopped(engine: FakeEngine) -> None:
 
 
 REPLACE = {"env": {"A": "2"}}
+ME = {"user": {"uid": os.geteuid() or 1000, "gid": os.getegid() or 1000}}  # who may write for the agent
 SCENARIOS = {
+    "change of a secret": Scenario(before=(ME,), after=ME, secret="s3cret"),
+    "change of a secret with a replace": Scenario(before=(ME,), after={**ME, **REPLACE}, secret="s3cret"),
+    "change of a secret of a stopped one": Scenario(before=(ME,), after=ME, secret="s3cret", prepare=stopped),
+    "first creation with a secret": Scenario(before=(), after=ME, secret="s3cret", remains=None),
     "first creation": Scenario(before=(), remains=None),
     "replace": Scenario(after=REPLACE),
     "replace of what was replaced before": Scenario(before=({}, {"env": {"A": "1"}}), after=REPLACE),
@@ -146,6 +170,12 @@ class Bench:
             self.engine.do("write the record", lambda: write(records, project, record))
 
         monkeypatch.setattr(Records, "write", written)
+        put = host_writer_module._put
+
+        def put_file(folder: str, path: str, *what: Any) -> None:
+            self.engine.do(f"put {path}", lambda: put(folder, path, *what))
+
+        monkeypatch.setattr(host_writer_module, "_put", put_file)
         for module in (preview_module, reconcile_module):
             monkeypatch.setattr(module, "open_engine", lambda *args: (self.engine, []))
         for settings in scenario.before:
@@ -155,10 +185,21 @@ class Bench:
         self.engine.volume_list = [{"Name": "berth-web-home", "Labels": ownership_labels("web", "default")}]
         if scenario.prepare:
             scenario.prepare(self.engine)
+        if scenario.secret:
+            self.engine.output = (f"{TAKEN}{scenario.host_state.generation}", READY)
         self.begun_at = len(self.engine.calls)
         self.nameless_before = self.engine.nameless
         self.snapshots_before = self.snapshots
         self.oldest = self.lineage.snapshots[-1] if self.lineage.snapshots else None
+
+    @property
+    def files(self) -> dict[str, Any]:
+        """The host state there is."""
+        return dict(read_host_state(f"{self._state_dir}/projects/web"))
+
+    @property
+    def record(self) -> Record:
+        return Records(self._state_dir).read("web")
 
     @property
     def lineage(self) -> Lineage:
@@ -174,7 +215,12 @@ class Bench:
 
     def run(self, settings: Mapping[str, Any], **options: Any) -> dict[str, Any]:
         """As the control node's half does it: what comes from a definition is carried out only where a plan says so."""
-        payload = {"projects": [{**WEB, **settings}], "declared": ["web"]}
+        payload: dict[str, Any] = {"projects": [{**WEB, **settings}], "declared": ["web"]}
+        if settings is self.scenario.after and self.scenario.secret:
+            files = {path: {**asdict(one), "public": False} for path, one in self.scenario.host_state.files.items()}
+            payload["states"] = {"web": {"files": files}}
+            content = self.scenario.secret.encode()
+            payload["contents"] = {hash_of(content): base64.b64encode(content).decode()}
         params = {name: spec.get("default") for name, spec in container_args().items()}
         params.update(payload=json.dumps(payload), state_dir=self._state_dir, lock_timeout=0, **options)
         if params["operation"] in FROM_DEFINITION:
@@ -249,6 +295,9 @@ def assert_mended(bench: Bench, where: str) -> None:
         assert not bench.run(scenario.after)["changed"], where
     assert engine.nameless == bench.nameless_before, where
     assert bench.snapshots <= max(bench.snapshots_before, 3) + 1, where
+    state = scenario.host_state
+    assert differing_files(state, ME["user"]["uid"], bench.files) == [], where
+    assert not state.files or bench.record.taken == state.generation, where
     is_gone = scenario.after.get("state") == "absent"
     assert ("berth-web" in engine.names) is not is_gone, where
     if scenario.remains != "anywhere" and scenario.after.get("state") != "stopped":

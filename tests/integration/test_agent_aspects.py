@@ -25,6 +25,7 @@ SERVER = {"type": "stdio", "command": "/bin/true", "args": ["-v"]}
 PORTS = [{"host": 28491, "container": 80}]
 SKILL = "{skill}"
 KEYS = "{keys}"
+LOGIN = "{login}"
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,7 @@ ROWS = (
         "cd /etc/berth/env/claude && grep . *",
         "ANTHROPIC_AUTH_TOKEN:0ther",
     ),
+    Row("auth-seed", {}, {"auth": {"seed": LOGIN}}, "auth, settings", "cat ~/.claude/.credentials.json", "a login"),
     Row("git-user", {}, {"git": {"user_name": "Ada"}}, "credentials, settings", "git config user.name", "Ada"),
     Row(
         "git-token",
@@ -177,10 +179,14 @@ def runs(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run
     api, namespace = engine_client(), Namespace("agentrows")
     folder = tmp_path_factory.mktemp("agent")
     remove_everything(api, namespace)
-    for name, content in (("review/SKILL.md", "---\nname: review\n---\nReview."), ("keys/id_ed25519", "key")):
+    for name, content in (
+        ("review/SKILL.md", "---\nname: review\n---\nReview."),
+        ("keys/id_ed25519", "key"),
+        ("login/.credentials.json", "a login"),
+    ):
         (folder / name).parent.mkdir()
         (folder / name).write_text(content)
-    places = {SKILL: str(folder / "review"), KEYS: str(folder / "keys")}
+    places = {SKILL: str(folder / "review"), KEYS: str(folder / "keys"), LOGIN: str(folder / "login")}
     image = {
         "berth_scope": namespace.scope,
         "berth_projects": [{"name": namespace.project("image"), "state": "stopped"}],

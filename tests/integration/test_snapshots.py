@@ -270,10 +270,11 @@ class TestALineage:
         assert "does not keep the POSIX ACLs and extended attributes of /marker" in "".join(result["warnings"])
 
     def test_shows_what_it_takes_on_the_disk(self, host: TestHost, project: dict[str, Any]) -> None:
-        host.run(project["name"], "dd", "if=/dev/urandom", "of=/big", "bs=1M", "count=3", user="root")
+        host.run(project["name"], "dd", "if=/dev/urandom", "of=/big", "bs=1M", "count=20", user="root")
         host.provision(without_env(project))
         shown = host.look(without_env(project)).only
-        assert 3 * 1024**2 <= shown["snapshots_size"] < 8 * 1024**2  # some stores keep a layer twice
+        # Containerd's store keeps a layer twice, packed and unpacked, and counts what is packed of the base.
+        assert 20 * 1024**2 <= shown["snapshots_size"] < 44 * 1024**2
         assert [one["in_use"] for one in shown["snapshots"]] == [True]
 
 

@@ -104,7 +104,12 @@ def test_its_environment_is_the_projects_and_its_secrets_are_there(one: Box) -> 
     assert "PROJECT_VARIABLE=a b\nc\n" in environment
     assert "PATH=/opt/mine/bin:/usr/local/bin:/usr/bin:/bin" in environment
     assert "MY_TOKEN=s3cret" in environment
-    assert one.read("stat", "-c", "%U %a", "/run/berth/environment") == "agent 400"
+    assert one.read("stat", "-c", "%U %a", "/dev/shm/berth/environment") == "agent 400"
+
+
+def test_nothing_of_the_environment_is_in_a_snapshot(one: Box) -> None:
+    assert "PROJECT_VARIABLE=" in one.read("cat", "/dev/shm/berth/environment")
+    assert one.run("grep", "-rl", "PROJECT_VARIABLE=", "/run", "/var", "/etc", "/home")[1] == ""
 
 
 def test_it_is_due_by_the_projects_time_zone(one: Box) -> None:

@@ -329,3 +329,17 @@ def test_a_link_in_the_crontabs_place_is_not_followed(container: Container, tmp_
     (container.spool / "agent").symlink_to(tmp_path / "victim")
     assert container.add() == 1
     assert (tmp_path / "victim").read_text() == "x"
+
+
+@pytest.mark.parametrize("how", ["link", "another's"])
+def test_an_environment_that_is_not_the_agents_own_file_is_refused(
+    container: Container, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    if how == "link":
+        (tmp_path / "environment").rename(tmp_path / "other")
+        (tmp_path / "environment").symlink_to(tmp_path / "other")
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 4321)
+    with pytest.raises(berth_home.Problem, match="restart the container"):
+        berth_run.container_environment()
+    assert container.notices() == []

@@ -12,7 +12,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
 import berth_notices
 from berth_cron import seconds_of
@@ -21,7 +20,7 @@ from berth_home import Home
 from berth_tasks import Task, changing
 
 PROGRAM = ("/usr/local/bin/claude", "-p")
-ENVIRONMENT = "/run/berth/environment"
+ENVIRONMENT = "/dev/shm/berth/environment"
 _OF_A_SHELL = ("OLDPWD", "PWD", "SHLVL", "_")
 
 
@@ -29,10 +28,13 @@ def container_environment() -> dict[str, str]:
     """What the entrypoint was started with, as cron knows nothing of it.
 
     Raises:
-        Problem: It is not there.
+        Problem: It is not there, or not the agent's own file.
     """
     try:
-        content = Path(ENVIRONMENT).read_bytes()
+        with open(os.open(ENVIRONMENT, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            if os.fstat(file.fileno()).st_uid != os.geteuid():
+                raise Problem(f"{ENVIRONMENT} is not this user's own file; restart the container")
+            content = file.read()
     except OSError as error:
         raise Problem(f"{ENVIRONMENT} cannot be read ({error.strerror}); restart the container") from None
     pairs = (entry.split(b"=", 1) for entry in content.split(b"\0") if b"=" in entry)

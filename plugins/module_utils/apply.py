@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable
 
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
+from ansible_collections.berth.projects.plugins.module_utils.aspects_process import user_of
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition, SnapshotPolicy, User
 from ansible_collections.berth.projects.plugins.module_utils.erase import erase
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError, message_of
@@ -106,6 +107,7 @@ def carry_out(plan: Plan, definition: Definition | None, view: View, tools: Tool
             work.record = work.record.with_user(definition.user if definition else None)
     except Exception as problem:  # one project's; the others go on
         error = message_of(problem)
+        _give_back(work, plan, tools)
     try:
         if work.container_id:  # where there is none, the record says no more than it did
             work.record = work.record.of_scope(tools.site.scope)
@@ -167,13 +169,21 @@ def _sync(work: _Work, step: Step, tools: Tools) -> None:
     """Write what differs of the project's host state; all of it goes where the project does."""
     definition = work.definition
     wanted = definition.host_state if definition and definition.state != "absent" else HostState()
-    user = (definition.user if definition else None) or work.record.user or User(os.geteuid(), os.getegid())
-    folder = tools.site.host_state(work.project)
-    tools.writer.write(folder, wanted, (step.body or {})["files"], user)
+    what = step.body or {}
+    user = User(what.get("uid", os.geteuid()), what.get("gid", os.getegid()))
+    tools.writer.write(tools.site.host_state(work.project), wanted, what["files"], user)
+
+
+def _give_back(work: _Work, plan: Plan, tools: Tools) -> None:
+    """After a replacement that failed, let the agent of the old container read its host state again."""
+    user = user_of(work.view.container) if work.view.container else None
+    if plan.action == "replace" and user and work.definition and user != work.definition.user:
+        tools.writer.give(tools.site.host_state(work.project), user)
 
 
 def _take_over(work: _Work, step: Step, tools: Tools) -> None:
-    status, output = tools.engine.run(work.id, [TAKE_OVER], user="agent")
+    generation = work.declared.host_state.generation
+    status, output = tools.engine.run(work.id, [TAKE_OVER, generation], user="agent")
     said = Start()
     for line in output.splitlines():
         said = said.with_line(line)
@@ -186,7 +196,7 @@ def _take_over(work: _Work, step: Step, tools: Tools) -> None:
     if status != 0:
         told = "; ".join(said.errors) or output.strip()[-_SHOWN:] or f"exit status {status}"
         raise BerthError(f"The container could not take its configuration over: {told}. The next run tries again.")
-    work.record = work.record.has_taken(work.declared.host_state.generation)
+    work.record = work.record.has_taken(generation)
 
 
 def _create(work: _Work, step: Step, tools: Tools) -> None:

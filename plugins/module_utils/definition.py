@@ -156,6 +156,13 @@ class Definition:
         folders = [workspace.path for workspace in self.workspaces]
         return tuple(folders + [mount.source for mount in self.mounts if mount.type == "bind"])
 
+    @property
+    def writable_sources(self) -> tuple[str, ...]:
+        """The host paths that the agent may write to."""
+        folders = [workspace.path for workspace in self.workspaces if not workspace.read_only]
+        binds = [mount.source for mount in self.mounts if mount.type == "bind" and not mount.read_only]
+        return tuple(folders + binds)
+
     def owned_by(self, user: User) -> Definition:
         return replace(self, user=user)
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
+from ansible_collections.berth.projects.plugins.module_utils.definition import Definition, is_within, overlap
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
 from ansible_collections.berth.projects.plugins.module_utils.host_state import (
     Copy,
@@ -70,12 +70,22 @@ def with_copies(state: HostState) -> HostState:
     return replace(state, files=files)
 
 
-def copy_problems(state: HostState) -> list[str]:
-    """Why files of this host cannot be copied, one sentence a copy."""
-    return [problem for problem in map(_copy_problem, state.copies) if problem]
+def copy_problems(state: HostState, writable: Iterable[str] = ()) -> list[str]:
+    """Why files of this host cannot be copied, one sentence a copy.
+
+    Args:
+        state: What has the copies.
+        writable: Folders that agents may write to: what comes from there could be a link to anything.
+    """
+    exposed = [os.path.realpath(folder) for folder in writable]
+    problems = [_copy_problem(copy, exposed) for copy in state.copies]
+    return [problem for problem in problems if problem]
 
 
-def _copy_problem(copy: Copy) -> str | None:
+def _copy_problem(copy: Copy, exposed: Sequence[str]) -> str | None:
+    real = os.path.realpath(copy.source)
+    if any(overlap(real, folder) for folder in exposed):
+        return f"{copy.source}: leads to where an agent may write, which could put anything there. Keep it elsewhere."
     try:
         _copied(copy)
     except BerthError as error:
@@ -116,6 +126,8 @@ def _content(path: str, copy: Copy) -> bytes | None:
         if is_named:
             raise BerthError(f"{path}: is no file on this host. It is to be copied for the agent.")
         return None
+    if not is_within(os.path.realpath(path), os.path.realpath(copy.source)):
+        raise BerthError(f"{path}: is a link that leads out of {copy.source}. Only files in there are copied.")
     try:
         if os.path.getsize(path) > _LARGEST_COPY:
             raise BerthError(f"{path}: is larger than 1 MiB, which no key and no configuration is.")

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ansible_collections.berth.projects.plugins.module_utils.aspects_process import user_of
+from ansible_collections.berth.projects.plugins.module_utils.definition import User
 from ansible_collections.berth.projects.plugins.module_utils.host_state import (
     EMPTY,
     GENERATION,
@@ -35,9 +37,7 @@ def with_sync(plan: Plan, case: Case) -> Plan:
         return plan
     if definition.state == "absent":
         return without_host_state(plan, view)
-    user = definition.user
-    if user is None:
-        raise ValueError("the user is not settled")
+    user = _reader(plan, case)
     wanted, found = definition.host_state, view.files
     differing = differing_files(wanted, user.uid, found)
     reasons = [
@@ -49,7 +49,7 @@ def with_sync(plan: Plan, case: Case) -> Plan:
         if not differing:
             reasons.append(Reason("host state", {GENERATION: None}, {GENERATION: "written last"}))
         detail = ", ".join(sorted({reason.aspect for reason in reasons}))
-        steps = (Step("sync", detail, {"files": differing}), *steps)
+        steps = (Step("sync", detail, {"files": differing, "uid": user.uid, "gid": user.gid}), *steps)
     if _is_take_over_due(plan, view, wanted):
         if not reasons:
             reasons.append(Reason("take-over", "cut off or failed", "done"))
@@ -72,6 +72,15 @@ def without_host_state(plan: Plan, view: View) -> Plan:
         Reason("host state", f"{len(differing)} files", "none"),
     )
     return replace(plan, steps=(*plan.steps, step), reasons=(*plan.reasons, reason))
+
+
+def _reader(plan: Plan, case: Case) -> User:
+    """Whose files they are: the declared agent's; or, as long as a change of that waits, the one's that is at work."""
+    user, container = case.definition.user, case.view.container
+    if user is None:
+        raise ValueError("the user is not settled")
+    is_going_on = case.view.is_running and not {step.verb for step in plan.steps} & {*_MAKES_IT_START, *_ENDS_IT}
+    return (user_of(container) if is_going_on and container else None) or user
 
 
 def _is_take_over_due(plan: Plan, view: View, wanted: HostState) -> bool:

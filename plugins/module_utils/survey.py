@@ -135,11 +135,12 @@ def check_folders(request: Request) -> None:
     """
     if request.policy.operation in ("state", "destroy"):
         return
+    writable = [path for one in request.definitions if one.state != "absent" for path in one.writable_sources]
     wrong = [
         f"- project {definition.name}: {problem}"
         for definition in request.definitions
         if definition.state != "absent"
-        for problem in (*folder_problems(definition, request.site), *copy_problems(definition.host_state))
+        for problem in (*folder_problems(definition, request.site), *copy_problems(definition.host_state, writable))
     ]
     if wrong:
         raise BerthError("\n".join(["Nothing was changed on this host. Declared paths cannot be used:", *wrong]))

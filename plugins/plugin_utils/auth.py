@@ -101,6 +101,9 @@ _COMMON_KEYS = ("mode", "method", "model", "small_model", "prompt_caching")
 SECRET_KEYS = ("api_key", "oauth_token", "token", "access_key_id", "secret_access_key", "session_token")
 """The keys that take the name of a secret."""
 
+NAMES_OF_SECRETS = (*(("auth", key) for key in SECRET_KEYS), ("git", "token"))
+"""The places of a definition that take the name of a secret."""
+
 
 def method_of(definition: Mapping[str, Any]) -> Method | None:
     """The row that a definition asks for; None where it asks for several, for none, or lacks the method."""
@@ -198,11 +201,11 @@ def auth_problems(place: Path, definition: Mapping[str, Any]) -> Iterator[Proble
 
 def secret_problems(place: Path, definition: Mapping[str, Any]) -> Iterator[Problem]:
     """Secrets of several lines where only one can be."""
-    secrets, auth = definition.get("secrets") or {}, definition.get("auth") or {}
-    for key in SECRET_KEYS:
-        name = auth.get(key)
+    secrets = definition.get("secrets") or {}
+    for part, key in NAMES_OF_SECRETS:
+        name = (definition.get(part) or {}).get(key)
         if name in secrets and not is_one_line(secrets[name]):
-            yield Problem((*place, "auth", key), "names a secret of several lines, and it can be only one")
+            yield Problem((*place, part, key), "names a secret of several lines, and it can be only one")
 
 
 def _settings_problems(place: Path, definition: Mapping[str, Any], row: Method) -> Iterator[Problem]:

@@ -9,20 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.berth.projects.plugins.module_utils.definition import workspace_name
+from ansible_collections.berth.projects.plugins.module_utils.definition import normal_path, overlap, workspace_name
 from ansible_collections.berth.projects.plugins.plugin_utils.agent_credentials import NO_KEYS
 from ansible_collections.berth.projects.plugins.plugin_utils.agent_mcp import known, library_problems, mcp_problems
 from ansible_collections.berth.projects.plugins.plugin_utils.agent_secrets import has_reference
 from ansible_collections.berth.projects.plugins.plugin_utils.agent_skills import skill_problems
-from ansible_collections.berth.projects.plugins.plugin_utils.auth import SECRET_KEYS, auth_problems, secret_problems
+from ansible_collections.berth.projects.plugins.plugin_utils.auth import (
+    NAMES_OF_SECRETS,
+    auth_problems,
+    secret_problems,
+)
 from ansible_collections.berth.projects.plugins.plugin_utils.cron import at_problem, cron_problem
 from ansible_collections.berth.projects.plugins.plugin_utils.schema import Problem
 
 Definition = Mapping[str, Any]
 Path = tuple  # of the steps to a place, as in Problem
-
-NAMES_OF_SECRETS = (*(("auth", key) for key in SECRET_KEYS), ("git", "token"))
-"""The places of a definition that take the name of a secret."""
 
 
 def agent_problems(definitions: Sequence[Definition], library: Mapping[str, Any]) -> Iterator[Problem]:
@@ -41,6 +42,7 @@ def agent_problems(definitions: Sequence[Definition], library: Mapping[str, Any]
         yield from auth_problems(place, definition)
         yield from mcp_problems(place, definition, library)
         yield from _credential_problems(place, definition)
+        yield from _exposed_folders(place, definition, definitions)
         yield from skill_problems(place, definition)
         yield from _schedule_problems(place, definition)
 
@@ -77,6 +79,32 @@ def _credential_problems(place: Path, definition: Definition) -> Iterator[Proble
     for index, name in enumerate(ssh.get("keys") or ()):
         if name in NO_KEYS:
             yield Problem((*place, "ssh", "keys", index), "is no key; write the lines of known hosts in known_hosts")
+
+
+def _exposed_folders(place: Path, definition: Definition, definitions: Sequence[Definition]) -> Iterator[Problem]:
+    """Folders that files are copied from, as root, and that an agent may write to: it could put a link there."""
+    for part, key in (("ssh", "path"), ("aws", "path"), ("auth", "seed")):
+        folder = (definition.get(part) or {}).get(key)
+        if not folder:
+            continue
+        for other in definitions:
+            if any(overlap(normal_path(folder), path) for path in _writable(other)):
+                yield Problem(
+                    (*place, part, key),
+                    f"is, or is in, or holds a folder that the agent of {other['name']} may write to, which could put "
+                    "anything there: keep it elsewhere, or mount that folder read_only",
+                )
+
+
+def _writable(definition: Definition) -> Iterator[str]:
+    """The folders of the host that an agent may write to."""
+    mounts = definition.get("mounts") or ()
+    binds = (entry for entry in mounts if (entry.get("type") or "bind") == "bind")
+    if definition.get("state") == "absent":
+        return
+    for entry in (*(definition.get("workspaces") or ()), *binds):
+        if not entry.get("read_only"):
+            yield normal_path(entry.get("path") or entry["source"])
 
 
 def _schedule_problems(place: Path, definition: Definition) -> Iterator[Problem]:

@@ -88,12 +88,17 @@ def _problems(error: Any) -> Iterator[Problem]:
         if schema.get("x-private"):  # a secret itself may have been written where its name goes
             yield Problem(path, f"has a key that is not allowed: allowed are {schema['x-allowed']}")
             return
-        name, equals, _value = str(value).partition("=")  # KEY=value written as a key: the value may be private
-        shown = repr(f"{name}=…" if equals else name)
-        yield Problem(path, f"the key {shown} is not allowed: allowed are {schema['x-allowed']}")
+        yield Problem(path, f"the key {_shown_key(str(value))} is not allowed: allowed are {schema['x-allowed']}")
     else:
         allowed = _allowed(error.validator, rule, schema)
         yield Problem(path, f"must be {allowed}{_shown(value, schema)}{_unquoted(value, schema)}")
+
+
+def _shown_key(key: str) -> str:
+    """A key up to what makes it none: ``KEY=value`` and ``KEY:value`` have a value in it, which may be private."""
+    begun = re.match(r"[\w.-]*[=:]?", key, re.ASCII)
+    shown = begun.group() if begun else ""
+    return repr(shown if shown == key and shown[-1:] not in ("=", ":") else f"{shown}…")
 
 
 def _unknown_keys(

@@ -17,6 +17,7 @@ import pytest
 from ansible_collections.berth.projects.plugins.module_utils import reconcile
 from ansible_collections.berth.projects.plugins.module_utils.apply import _STEPS, TAKE_OVER, Tools, carry_out
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
+from ansible_collections.berth.projects.plugins.module_utils.definition import User
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError, EngineError
 from ansible_collections.berth.projects.plugins.module_utils.host_state import HostState, WantedFile, hash_of
 from ansible_collections.berth.projects.plugins.module_utils.host_writer import HostWriter
@@ -132,7 +133,7 @@ def test_a_container_that_runs_and_was_never_ready_is_stopped_before_it_is_start
 
 STATE = HostState({"secrets/a": WantedFile(hash_of(b"new"), "secrets")})
 SYNCED = replace(WEB, host_state=STATE)
-CALL = f"run c0f {TAKE_OVER} as agent"
+CALL = f"run c0f {TAKE_OVER} {STATE.generation} as agent"
 
 
 def test_host_state_is_written_and_then_taken_over(records: Records) -> None:
@@ -142,6 +143,18 @@ def test_host_state_is_written_and_then_taken_over(records: Records) -> None:
     assert (engine.calls, outcome) == ([CALL], Outcome(True, CONTAINER_ID, ()))
     assert (Path(records.state_dir) / "projects" / "web" / "secrets" / "a").read_text() == "new"
     assert records.read("web") == replace(RECORD, taken=STATE.generation)
+
+
+def test_a_replacement_that_fails_leaves_host_state_to_the_agent_of_the_old_container(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[tuple[str, User]] = []
+    monkeypatch.setattr(HostWriter, "give", lambda self, folder, user: given.append((folder, user)))
+    moved = replace(WEB, user=User(4321, 4321))
+    assert done(FakeEngine("create"), records, of("replace"), RUNNING, moved).error
+    assert given == [(f"{records.state_dir}/projects/web", User(1000, 1000))]
+    assert done(FakeEngine("create"), records, of("replace"), RUNNING).error
+    assert len(given) == 1
 
 
 def test_what_a_take_over_warns_of_is_told(records: Records) -> None:

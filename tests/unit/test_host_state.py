@@ -276,6 +276,25 @@ def test_a_copy_that_cannot_be_made_is_told_before_anything_is_done(
     assert len(told) == 1 and problem in told[0]
 
 
+def test_a_link_that_leads_out_of_the_folder_is_not_copied(keys: Path, tmp_path: Path) -> None:
+    (tmp_path / "shadow").write_text("hashes")
+    (keys / "x").symlink_to(tmp_path / "shadow")
+    (told,) = copy_problems(HostState(copies=(Copy(str(keys), "ssh", "credentials"),)))
+    assert "x: is a link that leads out of" in told
+    (keys / "x").unlink()
+    (keys / "x").symlink_to("id_ed25519")
+    assert copied(keys).files["ssh/x"].hash == hash_of(b"key")
+
+
+@pytest.mark.parametrize("place", ["", "..", "inside"])
+def test_nothing_is_copied_from_where_an_agent_may_write(keys: Path, tmp_path: Path, place: str) -> None:
+    (keys / "inside").mkdir()
+    (tmp_path / "workspace").symlink_to(keys / place)
+    state_of_keys = HostState(copies=(Copy(str(keys), "ssh", "credentials", ("id_ed25519",)),))
+    assert "leads to where an agent may write" in copy_problems(state_of_keys, [str(tmp_path / "workspace")])[0]
+    assert copy_problems(state_of_keys, [str(tmp_path / "elsewhere")]) == []
+
+
 def test_only_root_and_the_agent_itself_can_write_for_the_agent(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = replace(definition(), host_state=state(), user=User(1234, 1234))
     monkeypatch.setattr(os, "geteuid", lambda: 1000)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
+from ansible_collections.berth.projects.plugins.module_utils.definition import Definition, User
 from ansible_collections.berth.projects.plugins.module_utils.host_state import (
     GENERATION,
     FoundFile,
@@ -71,7 +71,7 @@ def test_what_differs_is_written_first_and_taken_over_last() -> None:
     assert [(one.aspect, one.before, one.after) for one in planned.reasons] == [
         ("secrets", {"secrets/a": "there"}, {"secrets/a": "changed"})
     ]
-    assert planned.steps[0].body == {"files": ["secrets/a"]}
+    assert planned.steps[0].body == {"files": ["secrets/a"], "uid": 1000, "gid": 1000}
 
 
 def test_a_take_over_that_was_cut_off_is_made_up_for() -> None:
@@ -85,7 +85,7 @@ def test_files_that_were_all_written_but_not_called_complete_are() -> None:
     del files[GENERATION]
     planned = plan(files=files)
     assert steps(planned) == ["sync host state"]
-    assert planned.steps[0].body == {"files": []}
+    assert planned.steps[0].body == {"files": [], "uid": 1000, "gid": 1000}
 
 
 def test_a_container_that_is_going_to_start_takes_over_by_itself() -> None:
@@ -119,6 +119,15 @@ def test_an_agent_at_work_does_not_put_it_off() -> None:
     planned = plan(moved, files={}, record=replace(RECORD, taken=None), agents=("claude",))
     assert steps(planned) == ["sync prompt, secrets", "take-over"]
     assert "replace deferred" in planned.warnings[0]
+
+
+def test_an_agent_at_work_can_read_its_files_as_long_as_a_change_of_its_ids_waits() -> None:
+    other = replace(WEB, user=User(1001, 1001))
+    waiting = plan(other, agents=("claude",))
+    assert (waiting.steps, "replace deferred" in waiting.warnings[0]) == ((), True)
+    replaced = plan(other)
+    assert steps(replaced) == ["sync prompt, secrets", "replace"]
+    assert replaced.steps[0].body == {"files": ["prompt.md", "secrets/a"], "uid": 1001, "gid": 1001}
 
 
 def test_starting_and_stopping_leave_it_alone() -> None:

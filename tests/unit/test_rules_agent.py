@@ -62,6 +62,16 @@ def test_a_reference_to_a_secret_where_it_would_stay_one_is_refused(keys: Any, w
     [
         ({"git": {"token": "github"}}, "git: lacks hosts: those that the token is for, such as github.com"),
         ({"git": {"hosts": ["x"]}}, "git: lacks token: the name of the secret for these hosts"),
+        (
+            {"ssh": {"path": "/srv/x/keys"}, "workspaces": [{"path": "/srv/x"}]},
+            "ssh.path: is, or is in, or holds a folder that the agent of web may write to, which could put anything "
+            "there: keep it elsewhere, or mount that folder read_only",
+        ),
+        (
+            {"auth": {"seed": "/home/me"}, "mounts": [{"source": "/home/me/data", "target": "/data"}]},
+            "auth.seed: is, or is in, or holds a folder that the agent of web may write to, which could put anything "
+            "there: keep it elsewhere, or mount that folder read_only",
+        ),
         ({"ssh": {"keys": ["a"]}}, "ssh: lacks path: the folder on the host that has the keys"),
         (
             {"ssh": {"path": "/a", "keys": ["a", "known_hosts"]}},
@@ -129,3 +139,10 @@ def test_all_parts_are_looked_at() -> None:
         "skills[0]",
         "schedule[0]",
     ]
+
+
+@pytest.mark.parametrize(("part", "key"), [("auth", "api_key"), ("git", "token")])
+def test_a_secret_of_several_lines_is_refused_where_one_line_is_wanted(part: str, key: str) -> None:
+    told = told_of(**{part: {key: "a", "hosts": ["h"]}}, secrets={"a": f"{PRIVATE}\nmore"})
+    assert f"{part}.{key}: names a secret of several lines, and it can be only one" in told
+    assert PRIVATE not in "\n".join(told)

@@ -582,3 +582,22 @@ def test_a_secret_may_not_be_called_so_as_its_name_is_that_of_a_file(name: str) 
 @pytest.mark.parametrize("key", ["ghp_" + "a" * 36, "sk-ant-" + "a" * 20, "a b", "x" * 65, "TOKEN=v"])
 def test_a_key_that_may_be_a_value_is_not_told(key: str) -> None:
     assert key not in "".join(told_of(auth={key: None}, secrets={key: 5}, mcp_servers={"x": {key: 1}}))
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [
+        ("API_KEY:sk-ant-REAL", "'API_KEY:…'"),
+        ("API_KEY=sk-ant-REAL", "'API_KEY=…'"),
+        ("A B", "'A…'"),
+        ("1A", "'1A'"),
+        ("A-B", "'A-B'"),
+        ("$ecret", "'…'"),
+    ],
+)
+def test_a_key_that_is_none_is_told_only_as_far_as_it_could_be_one(key: str, shown: str) -> None:
+    (problem,) = schema_problems({"berth_env": {key: None}})
+    assert problem.text.startswith(f"the key {shown} is not allowed")
+    server = {"command": "x", "env": {key: "1"}}
+    told = [one.text for one in schema_problems({"berth_mcp_servers": {"s": server}})]
+    assert len(told) == 1 and f"the key {shown} is not allowed" in told[0]

@@ -10,7 +10,7 @@ import os
 import socket
 import time
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable
 
 import pytest
 from image_box import READY, Box, Put
@@ -197,6 +197,54 @@ def test_the_time_zone_is_set_for_programs_that_ignore_the_variable(box: Callabl
     assert one.start() == [READY]
     assert one.read("readlink", "/etc/localtime") == "/usr/share/zoneinfo/Mars/Base"
     assert one.read("cat", "/etc/timezone") == "Mars/Base"
+
+
+MARS = "/usr/share/zoneinfo/Mars/Base"
+OWN_ZONE = (Put("/etc/localtime", target="/usr/share/zoneinfo/Etc/UTC"), Put("/etc/timezone", "Etc/UTC\n"))
+ZONE_FILES = "readlink /etc/localtime; cat /etc/timezone 2>/dev/null; :"
+
+
+@pytest.mark.parametrize("own", [OWN_ZONE, ()])
+def test_the_images_own_time_zone_comes_back_when_the_project_has_none(
+    api: Any, box: Callable[..., Box], own: tuple[Put, ...]
+) -> None:
+    one = box(env={"TZ": "Mars/Base"}, put=[*own, Put(MARS, "TZif2")])
+    own_files = "/usr/share/zoneinfo/Etc/UTC\nEtc/UTC" if own else ""
+    boxes: list[Box] = []
+    images: list[str] = []
+    try:
+        for zone, files in (
+            ("Venus", "UTC"),
+            ("Mars/Base", f"{MARS}\nMars/Base"),
+            ("", own_files),
+            ("Mars/Base", f"{MARS}\nMars/Base"),
+            ("UTC", "UTC"),
+            ("", own_files),
+        ):
+            images.append(api.commit(boxes[-1].id if boxes else one.id)["Id"])
+            boxes.append(Box(api, images[-1], env={"TZ": zone}))
+            assert boxes[-1].start()[-1] == READY
+            assert boxes[-1].read("sh", "-c", ZONE_FILES) == files
+    finally:
+        for after in boxes:
+            after.remove()
+        for image in reversed(images):
+            api.remove_image(image)
+
+
+def test_utc_is_linked_like_any_other_zone(box: Callable[..., Box]) -> None:
+    one = box(env={"TZ": "UTC"}, put=[Put("/etc/localtime", target=MARS), Put("/usr/share/zoneinfo/UTC", "TZif2")])
+    assert one.start() == [READY]
+    assert one.read("sh", "-c", ZONE_FILES) == "/usr/share/zoneinfo/UTC\nUTC"
+
+
+@pytest.mark.parametrize("zone", ["Mars/Base", "UTC"])
+def test_a_time_zone_that_cannot_be_set_is_a_warning(box: Callable[..., Box], tmp_path: Path, zone: str) -> None:
+    (tmp_path / "zone").write_text("TZif2")
+    one = box(env={"TZ": zone}, put=[Put(MARS, "TZif2")], binds=[f"{tmp_path}/zone:/etc/localtime:ro"])
+    lines = one.start()
+    assert lines[-1] == READY
+    assert any(line.startswith("berth: warning: the time zone cannot be set") for line in lines)
 
 
 @pytest.mark.parametrize("zone", ["Mars/Base", "../../etc/passwd", "/etc/passwd"])

@@ -312,16 +312,44 @@ def test_logs_and_notifications_are_shown_and_forgotten(
     assert container.run("logs", "../x") == 1
 
 
+EMPTY: dict[str, Any] = {"own": {}, "declared": {}, "disabled": [], "done": {}}
+TASK = {"cron": "0 0 * * *", "prompt": "x", "workspace": "/"}
+DAMAGED = [
+    "{",
+    "[]",
+    "[" * 5000,
+    '{"own": {}}',
+    *(
+        json.dumps({**EMPTY, **change})
+        for change in (
+            {"own": []},
+            {"own": {"x": 5}},
+            {"own": {"x": {"cron": "0 0 * * *"}}},
+            {"own": {"x\n": TASK}},
+            {"own": {"x": {**TASK, "prompt": 5}}},
+            {"declared": None},
+            {"declared": {"x": {**TASK, "cron": "soon"}}},
+            {"disabled": "x"},
+            {"disabled": [1]},
+            {"done": []},
+            {"done": {"x": []}},
+            {"more": 1},
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
 def test_damaged_tasks_are_kept_aside_and_the_declared_ones_come_back(
-    container: Container, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    container: Container, capsys: pytest.CaptureFixture[str], tmp_path: Path, content: str
 ) -> None:
     container.add()
-    (container.path / berth_tasks.TASKS).write_text("{")
+    (container.path / berth_tasks.TASKS).write_text(content)
     (tmp_path / "schedule.json").write_text(json.dumps([declared()]))
     assert container.run("refresh") == 0
     assert "berth: warning:" in capsys.readouterr().out
     assert [line.split()[-3] for line in container.tasks()] == ["nightly"]
-    assert container.home.read(f"{berth_tasks.TASKS}.damaged") == b"{"
+    assert container.home.read(f"{berth_tasks.TASKS}.damaged") == content.encode()
 
 
 def test_a_link_in_the_crontabs_place_is_not_followed(container: Container, tmp_path: Path) -> None:

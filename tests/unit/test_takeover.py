@@ -11,8 +11,10 @@ import os
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ansible_collections.berth.projects.tests.unit.runtime_programs import program
 from ansible_collections.berth.projects.tests.unit.takeover_pair import (
     ENTRIES,
     FIRST,
@@ -272,19 +274,62 @@ def test_a_pipe_in_a_files_place_does_not_keep_it_waiting(pair: Pair) -> None:
     assert pair.take_over() == 1
 
 
+def remembered(entry: Any = None, owned: Any = None) -> str:
+    entry = {"kind": "files", "source": "ssh", "target": ".ssh"} if entry is None else entry
+    return json.dumps(
+        {"version": 1, "entries": {"files .ssh": {"entry": entry, "owned": {} if owned is None else owned}}}
+    )
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"entries": [',
+        '{"entries": []}',
+        '{"entries": {"x": []}}',
+        "[" * 5000,
+        remembered(owned={"id_a": 5}),
+        remembered(owned={"id_a": "hash"}),
+        remembered(owned={"id_a": [5]}),
+        remembered(owned={"../x": []}),
+        remembered(owned=["id_a"]),
+        remembered([]),
+        remembered({"kind": "block", "source": "x", "target": "y"}),
+        remembered({"kind": "block", "source": "x", "target": "y", "comment": "#"}),
+        remembered({"kind": "keys", "source": "x", "target": "y"}),
+        remembered({"kind": "files", "source": "x", "target": 3}),
+    ],
+)
 def test_what_berth_remembers_may_be_lost_and_nothing_of_the_agents_is(
-    pair: Pair, capsys: pytest.CaptureFixture[str]
+    pair: Pair, capsys: pytest.CaptureFixture[str], content: str
 ) -> None:
     pair.put(".claude/CLAUDE.md", "# My own")
     pair.declare(FIRST)
     pair.take_over()
     before = pair.tree()
-    (pair.home / berth_takeover.TAKEN).write_text('{"entries": [')
+    (pair.home / berth_takeover.TAKEN).write_text(content)
     (pair.home / berth_takeover.GENERATION).unlink()
     capsys.readouterr()
     assert pair.take_over() == 0
     assert pair.tree() == before
     assert capsys.readouterr().out.startswith("berth: warning: ~/.local/state/berth/taken.json was damaged")
+
+
+def test_a_fault_in_one_entry_is_told_without_its_text_and_the_others_go_on(
+    pair: Pair, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: object) -> None:
+        raise LookupError("s3cret")
+
+    pair.declare(FIRST)
+    monkeypatch.setattr(program("berth_json"), "merge_into", fail)
+    assert pair.take_over() == 1
+    assert capsys.readouterr().out == "berth: error: ~/.claude.json: the take-over has a fault here: LookupError\n"
+    assert ".claude.json" not in pair.tree()
+    assert len(pair.tree()) == 9
+    monkeypatch.undo()
+    assert pair.take_over() == 0
+    assert len(pair.tree()) == 10
 
 
 def test_a_manifest_for_a_later_image_is_refused(pair: Pair) -> None:

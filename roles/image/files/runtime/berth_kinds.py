@@ -47,6 +47,8 @@ class Report:
             self.error(str(problem))
         except OSError as error:
             self.error(f"{what}: {error.strerror}")
+        except Exception as error:  # its text may have a value in it
+            self.error(f"{what}: the take-over has a fault here: {type(error).__name__}")
         else:
             return True
         return False
@@ -88,6 +90,10 @@ class Kind:
         self.home, self.source, self.entry, self.owned, self.report = home, source, entry, owned, report
         self.target = str(entry["target"])
 
+    @classmethod
+    def check(cls, entry: Mapping[str, Any]) -> None:
+        """Raise ValueError, KeyError or TypeError if the entry has not what this kind needs beside its target."""
+
     def intended(self) -> Owned:
         """What this entry will own, with the content's hash, if all goes well."""
         return {}
@@ -107,6 +113,12 @@ class Kind:
 
 
 class Block(Kind):
+    @classmethod
+    def check(cls, entry: Mapping[str, Any]) -> None:
+        opening, closing = entry["comment"]
+        if not isinstance(opening, str) or not isinstance(closing, str):
+            raise ValueError("comment")
+
     def apply(self) -> Owned:
         text, markers = self.source.text(), Markers(*self.entry["comment"])
         if markers.are_in(text):
@@ -128,6 +140,11 @@ class Block(Kind):
 
 
 class Keys(Kind):
+    @classmethod
+    def check(cls, entry: Mapping[str, Any]) -> None:
+        if not isinstance(entry["key"], str):
+            raise ValueError("key")
+
     def _wanted(self) -> dict[str, Any]:
         text = self.source.text()
         try:

@@ -179,16 +179,27 @@ def _read_taken(home: Home, report: Report) -> Taken:
     try:
         entries = json.loads(content)["entries"]
         for one in entries.values():
-            _identity(one["entry"])
-            KINDS[one["entry"]["kind"]]
-            dict(one["owned"])
+            _check_taken(one)
         return Taken(entries)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         aside = home.set_aside(TAKEN, f"{TAKEN}.damaged")
         report.warning(
             f"~/{TAKEN} was damaged and is kept as ~/{aside}: what was declared once and is no more may still be there"
         )
         return Taken()
+
+
+def _check_taken(one: Any) -> None:
+    """Raise what a wrong shape raises, as all of it is used later."""
+    entry, owned = one["entry"], one["owned"]
+    _identity(entry)
+    KINDS[entry["kind"]].check(entry)
+    for name, hashes in owned.items():
+        if not isinstance(hashes, list) or not all(isinstance(one, str) for one in (name, *hashes)):
+            raise ValueError(name)
+        # a name is a path that may be removed; that of a key is any text
+        if entry["kind"] != "keys" and not _is_inside(name):
+            raise ValueError(name)
 
 
 if __name__ == "__main__":

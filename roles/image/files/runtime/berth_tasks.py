@@ -91,12 +91,23 @@ def load(home: Home) -> Tasks:
     if content is None:
         return Tasks()
     try:
-        return Tasks(**json.loads(content))
-    except (ValueError, TypeError):
+        return _tasks(**json.loads(content))
+    except (Problem, ValueError, TypeError, AttributeError, RecursionError):
         aside = home.set_aside(TASKS, f"{TASKS}.damaged")
         print(f"berth: warning: ~/{TASKS} was damaged and is kept as ~/{aside}; the agent's own tasks are in there")
         declared = Path(DECLARED_TASKS)
         return Tasks(declared=_declared_tasks(declared.read_bytes() if declared.exists() else b""))
+
+
+def _tasks(own: Any, declared: Any, disabled: Any, done: Any) -> Tasks:
+    """Raises one of many exceptions for what is of another shape than a task list that was saved."""
+    for names in (disabled, [*done, *done.values()]):
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise ValueError
+    own, declared = (
+        {name: checked_task(name, task, "/workspace") for name, task in tasks.items()} for tasks in (own, declared)
+    )
+    return Tasks(own, declared, disabled, done)
 
 
 @contextmanager

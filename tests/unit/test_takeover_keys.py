@@ -141,6 +141,23 @@ def test_a_file_that_is_being_written_is_read_again(home: Any) -> None:
     assert read(home) == {"a": 1, KEY: {"one": {}}}
 
 
+def test_a_file_that_is_half_written_at_each_look_is_no_success(home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[None] = []
+
+    def another_half(_seconds: float) -> None:
+        looks.append(None)
+        home.write(FILE, b'{"a": "' + b"x" * len(looks))
+
+    home.write(FILE, b'{"a": "')
+    monkeypatch.setattr(time, "sleep", another_half)
+    with pytest.raises(
+        berth_home.Problem, match="is being written by another program all the time; the next run tries"
+    ):
+        merge(home, {"one": {}})
+    assert len(looks) == 10
+    assert [name for name in os.listdir(home.path) if "damaged" in name] == []
+
+
 def test_a_writer_that_takes_no_lock_loses_nothing_it_wrote_before_the_swap(home: Any) -> None:
     """Each write of the other comes between our reading and our renaming, where it would be lost."""
     home.write(FILE, b'{"count": 0}')

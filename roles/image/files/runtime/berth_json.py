@@ -164,6 +164,8 @@ def merge_into(
             except _LookAgain:
                 continue
             break
+        else:
+            raise Problem(f"~/{path} is being written by another program all the time; the next run tries again")
     return list(told)
 
 

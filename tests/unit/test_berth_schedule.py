@@ -371,3 +371,20 @@ def test_an_environment_that_is_not_the_agents_own_file_is_refused(
     with pytest.raises(berth_home.Problem, match="restart the container"):
         berth_run.container_environment()
     assert container.notices() == []
+
+
+@pytest.mark.parametrize("when", [("--cron", "0 9 * * *"), ("--at", SOON)])
+def test_a_task_whose_environment_is_gone_is_told_and_not_done(
+    container: Container, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, when: tuple[str, str]
+) -> None:
+    container.add("mine", *when)
+    environment = (tmp_path / "environment").rename(tmp_path / "elsewhere")
+    monkeypatch.setattr(time, "time", lambda: berth_schedule.seconds_of(SOON) + 1)
+    assert container.run("due", "mine") == 1
+    (notice,) = container.notices()
+    assert (notice["name"], notice["outcome"]) == ("mine", "failed")
+    assert notice["reason"].endswith("cannot be read (No such file or directory); restart the container")
+    assert len(container.tasks()) == 1
+    environment.rename(tmp_path / "environment")
+    assert container.run("due", "mine") == 0
+    assert [one["outcome"] for one in container.notices()] == ["failed", "done"]

@@ -43,14 +43,23 @@ def container_environment() -> dict[str, str]:
 
 
 def run_due(home: Home, name: str) -> int:
-    """What cron starts: run a task if it is really its time. Returns the exit status of the agent's program."""
+    """What cron starts: run a task if it is really its time. Returns the exit status of the agent's program.
+
+    Raises:
+        Problem: Its environment is not there; a notice says so. A one-time task is not done then.
+    """
     with changing(home) as tasks:
         task = tasks.active().get(name)
         if task is None or ("at" in task and time.time() < seconds_of(task["at"])):
             return 0
+        try:
+            environment = container_environment()
+        except Problem as problem:
+            berth_notices.add(home, name, outcome="failed", start=berth_notices.now(), reason=str(problem))
+            raise
         if "at" in task:
             tasks.finish(name)
-    return run(home, name, task, container_environment(), is_shown=False)
+    return run(home, name, task, environment, is_shown=False)
 
 
 def run(home: Home, name: str, task: Task, environment: Mapping[str, str], is_shown: bool) -> int:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Callable
@@ -15,9 +15,9 @@ from typing import Any, Callable
 from ansible.errors import AnsibleError
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
+from ansible_collections.berth.projects.plugins.plugin_utils.agent_keys import has_host_state, load
 from ansible_collections.berth.projects.plugins.plugin_utils.merge import merged_definition, without_nulls
 from ansible_collections.berth.projects.plugins.plugin_utils.rules import env_problems, host_problems, host_warnings
-from ansible_collections.berth.projects.plugins.plugin_utils.rules_agent import agent_problems
 from ansible_collections.berth.projects.plugins.plugin_utils.schema import Problem, nearest, schema_problems
 
 VARIABLES = (
@@ -130,7 +130,7 @@ def host_input(host: str, variables: Mapping[str, Any]) -> HostInput:
         problems = [
             *_env_problems(given),
             *host_problems(definitions, given.get("berth_state_dir")),
-            *agent_problems(definitions, without_nulls(given.get("berth_mcp_servers") or {})),
+            *_agent_problems(definitions, given),
         ]
         warnings = [f"host {host}, {text}" for text in host_warnings(definitions)]
     if given.get("berth_prune") and "berth_projects" not in given:
@@ -139,6 +139,14 @@ def host_input(host: str, variables: Mapping[str, Any]) -> HostInput:
     told = tuple(_tell(host, given, problem) for problem in problems)
     shared = {name: without_nulls(given[name]) for name in SHARED_VARIABLES if name in given}
     return HostInput(host, () if told else tuple(definitions), "berth_projects" in given, told, tuple(warnings), shared)
+
+
+def _agent_problems(definitions: Sequence[Mapping[str, Any]], given: Mapping[str, Any]) -> list[Problem]:
+    """What is wrong with what is for the agent; nothing, and nothing loaded for it, where there is none."""
+    library = given.get("berth_mcp_servers") or {}
+    if not library and not any(has_host_state(definition, given) for definition in definitions):
+        return []
+    return list(load("rules_agent").agent_problems(definitions, without_nulls(library)))
 
 
 def refuse(problems: Iterable[str]) -> None:

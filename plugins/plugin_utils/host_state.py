@@ -14,28 +14,10 @@ from typing import Any, Callable
 
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
 from ansible_collections.berth.projects.plugins.plugin_utils import agent_claude, agent_credentials
+from ansible_collections.berth.projects.plugins.plugin_utils.agent_keys import has_host_state
 from ansible_collections.berth.projects.plugins.plugin_utils.agent_parts import Part, Source, StateFile, json_file
 from ansible_collections.berth.projects.plugins.plugin_utils.host_input import refuse
-from ansible_collections.berth.projects.plugins.plugin_utils.templates import TEMPLATE_VARIABLES, Templates, as_given
-
-AGENT_KEYS = (
-    "agents",
-    "auth",
-    "secrets",
-    "git",
-    "ssh",
-    "aws",
-    "instructions",
-    "prompt",
-    "mcp_servers",
-    "settings",
-    "skills",
-    "schedule",
-)
-"""The keys of a definition that become host state. The module has no use for them, and so never gets them."""
-
-_FOR_ALL = ("berth_instructions", *TEMPLATE_VARIABLES.values())
-"""Variables that give host state to projects that declare nothing of the kind themselves."""
+from ansible_collections.berth.projects.plugins.plugin_utils.templates import Templates, as_given
 
 _PARTS: tuple[Callable[[Source], Part], ...] = (
     agent_claude.instructions,
@@ -109,7 +91,7 @@ def _render(
     problems: list[str] = []
     for definition in definitions:
         source = Source(definition, templates, find, variables)
-        parts, wrong = _parts(source) if _has_state(definition, variables) else ([], [])
+        parts, wrong = _parts(source) if has_host_state(definition, variables) else ([], [])
         problems += [f"- host {host}, project {source.name}: {text}" for text in wrong]
         files = {file.path: file for part in parts for file in part.files}
         take = [entry for part in parts for entry in part.take]
@@ -121,17 +103,6 @@ def _render(
             "copies": [asdict(copy) for part in parts for copy in part.copies],
         }
     return Rendered(states, contents), problems
-
-
-def without_agent_keys(definition: Mapping[str, Any]) -> dict[str, Any]:
-    """What the module gets of a definition: no secret is in it."""
-    return {key: value for key, value in definition.items() if key not in AGENT_KEYS}
-
-
-def _has_state(definition: Mapping[str, Any], variables: Mapping[str, Any]) -> bool:
-    """Most projects of many declare nothing of all this, and cost nothing."""
-    declares = any(definition.get(key) for key in AGENT_KEYS) or definition.get("schedule") is not None
-    return declares or any(variables.get(name) for name in _FOR_ALL)
 
 
 def _parts(source: Source) -> tuple[list[Part], list[str]]:

@@ -9,11 +9,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
+from ansible_collections.berth.projects.plugins.plugin_utils.agent_keys import (
+    TEMPLATE_VARIABLES,
+    has_host_state,
+    load,
+    without_agent_keys,
+)
 from ansible_collections.berth.projects.plugins.plugin_utils.confirm import undeclared_problems
 from ansible_collections.berth.projects.plugins.plugin_utils.host_input import (
     HostInput,
@@ -23,13 +29,10 @@ from ansible_collections.berth.projects.plugins.plugin_utils.host_input import (
     refuse,
     resolve,
 )
-from ansible_collections.berth.projects.plugins.plugin_utils.host_state import (
-    Rendered,
-    render_states,
-    without_agent_keys,
-)
 from ansible_collections.berth.projects.plugins.plugin_utils.recipe import PREFIX, recipe_from_vars
-from ansible_collections.berth.projects.plugins.plugin_utils.templates import TEMPLATE_VARIABLES, searcher
+
+if TYPE_CHECKING:
+    from ansible_collections.berth.projects.plugins.plugin_utils.host_state import Rendered
 
 _VARIABLE_OF = {
     "projects": "berth_projects",
@@ -212,7 +215,7 @@ class ProjectAction(ActionBase):
         payload: dict[str, Any] = {
             "projects": [without_agent_keys(definition) for definition in order.selected],
             "declared": order.checked.names,
-            "states": rendered.states,
+            "states": rendered.states if rendered else {},
         }
         if order.undeclared:
             payload["undeclared"] = order.undeclared
@@ -221,15 +224,17 @@ class ProjectAction(ActionBase):
         options = {key: value for key, value in order.args.items() if key not in _CONTROLLER_ONLY}
         if order.only or order.args.get("operation", "provision") != "provision":
             options.pop("prune", None)  # what a narrowed run does not look at is not to be removed by it
-        return Handover(options, payload, rendered.contents)
+        return Handover(options, payload, rendered.contents if rendered else {})
 
-    def _rendered(self, order: Order) -> Rendered:
-        """Host state of the projects that are to exist."""
-        if not self.has_host_state or order.operation == "destroy":
-            return Rendered({}, {})
+    def _rendered(self, order: Order) -> Rendered | None:
+        """Host state of the projects that are to exist; None where none of them has any."""
         there = [definition for definition in order.selected if definition.get("state") != "absent"]
-        search = searcher(self._loader, self._task.get_search_path())
-        return render_states(there, order.checked.shared, search, order.host)
+        has_any = any(has_host_state(definition, order.checked.shared) for definition in there)
+        if not self.has_host_state or order.operation == "destroy" or not has_any:
+            return None
+        search = load("templates").searcher(self._loader, self._task.get_search_path())
+        rendered: Rendered = load("host_state").render_states(there, order.checked.shared, search, order.host)
+        return rendered
 
     def _base_image(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
         """What the base image must be made from, by the variables of role ``image``."""

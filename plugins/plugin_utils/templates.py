@@ -16,6 +16,7 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleError
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
+from ansible_collections.berth.projects.plugins.plugin_utils.agent_keys import TEMPLATE_VARIABLES
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, TemplateSyntaxError, UndefinedError
 
 FOLDER = Path(__file__).resolve().parents[2] / "roles" / "projects" / "templates"
@@ -27,9 +28,6 @@ OWN = {
     "environment": "environment.json.j2",
 }
 """What is rendered by a template, and the role's own template for it."""
-
-TEMPLATE_VARIABLES = {name: f"berth_template_{name}" for name in OWN}
-"""The variables that name the user's own templates."""
 
 
 class Templates:

@@ -21,8 +21,9 @@ from ansible_collections.berth.projects.plugins.module_utils.plan import FROM_DE
 from ansible_collections.berth.projects.plugins.module_utils.preview import preview
 from ansible_collections.berth.projects.plugins.module_utils.reconcile import reconcile
 from ansible_collections.berth.projects.plugins.module_utils.snapshot_work import work_on_snapshots
+from ansible_collections.berth.projects.plugins.plugin_utils.agent_keys import without_agent_keys
 from ansible_collections.berth.projects.plugins.plugin_utils.host_input import host_input, refuse
-from ansible_collections.berth.projects.plugins.plugin_utils.host_state import render_states, without_agent_keys
+from ansible_collections.berth.projects.plugins.plugin_utils.host_state import render_states
 
 
 @dataclass(frozen=True)

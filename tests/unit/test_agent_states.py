@@ -17,12 +17,11 @@ from typing import Any
 import pytest
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
 from ansible_collections.berth.projects.plugins.plugin_utils.agent_credentials import NO_KEYS
+from ansible_collections.berth.projects.plugins.plugin_utils.agent_keys import AGENT_KEYS, without_agent_keys
 from ansible_collections.berth.projects.plugins.plugin_utils.host_state import (
-    AGENT_KEYS,
     Rendered,
     render_states,
     state_problems,
-    without_agent_keys,
 )
 from hypothesis import given
 from hypothesis import strategies as st

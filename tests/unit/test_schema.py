@@ -25,8 +25,8 @@ from ansible_collections.berth.projects.plugins.module_utils.definition import (
     Workspace,
     definition_from,
 )
+from ansible_collections.berth.projects.plugins.plugin_utils.agent_keys import AGENT_KEYS
 from ansible_collections.berth.projects.plugins.plugin_utils.host_input import VARIABLES
-from ansible_collections.berth.projects.plugins.plugin_utils.host_state import AGENT_KEYS
 from ansible_collections.berth.projects.plugins.plugin_utils.schema import SCHEMA, Problem, schema_problems
 from jsonschema import Draft202012Validator
 

@@ -195,7 +195,7 @@ def _check_taken(one: Any) -> None:
     _identity(entry)
     KINDS[entry["kind"]].check(entry)
     for name, hashes in owned.items():
-        if not isinstance(hashes, list) or not all(isinstance(one, str) for one in (name, *hashes)):
+        if not isinstance(hashes, list) or not all(isinstance(text, str) for text in (name, *hashes)):
             raise ValueError(name)
         # a name is a path that may be removed; that of a key is any text
         if entry["kind"] != "keys" and not _is_inside(name):

@@ -58,39 +58,27 @@ def read_file(path: str) -> bytes:
         return file.read()
 
 
-def with_copies(state: HostState) -> HostState:
-    """The state with the files that its copies mean on this host.
-
-    Raises:
-        BerthError: A folder or a file is missing, or cannot be read.
-    """
-    files = dict(state.files)
-    for copy in state.copies:
-        files.update(_copied(copy))
-    return replace(state, files=files)
-
-
-def copy_problems(state: HostState, writable: Iterable[str] = ()) -> list[str]:
-    """Why files of this host cannot be copied, one sentence a copy.
+def with_copies(state: HostState, writable: Iterable[str] = ()) -> tuple[HostState, list[str]]:
+    """The state with the files that its copies mean on this host, and why others cannot be copied.
 
     Args:
         state: What has the copies.
         writable: Folders that agents may write to: what comes from there could be a link to anything.
     """
     exposed = [os.path.realpath(folder) for folder in writable]
-    problems = [_copy_problem(copy, exposed) for copy in state.copies]
-    return [problem for problem in problems if problem]
+    copied = [_copied(copy, exposed) for copy in state.copies]
+    files = {path: file for found in copied if not isinstance(found, str) for path, file in found.items()}
+    return replace(state, files={**state.files, **files}), [found for found in copied if isinstance(found, str)]
 
 
-def _copy_problem(copy: Copy, exposed: Sequence[str]) -> str | None:
+def _copied(copy: Copy, exposed: Sequence[str]) -> Mapping[str, WantedFile] | str:
     real = os.path.realpath(copy.source)
     if any(overlap(real, folder) for folder in exposed):
         return f"{copy.source}: leads to where an agent may write, which could put anything there. Keep it elsewhere."
     try:
-        _copied(copy)
+        return _files_of(copy)
     except BerthError as error:
         return error.msg
-    return None
 
 
 def write_problem(definition: Definition) -> str | None:
@@ -104,7 +92,7 @@ def write_problem(definition: Definition) -> str | None:
     )
 
 
-def _copied(copy: Copy) -> Mapping[str, WantedFile]:
+def _files_of(copy: Copy) -> Mapping[str, WantedFile]:
     if not os.path.isdir(copy.source):
         if copy.optional:
             return {}

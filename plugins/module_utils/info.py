@@ -15,28 +15,27 @@ from ansible_collections.berth.projects.plugins.module_utils.aspects_mounted imp
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
 from ansible_collections.berth.projects.plugins.module_utils.engine_volumes import VolumeStore
 from ansible_collections.berth.projects.plugins.module_utils.lineage import Snapshots
-from ansible_collections.berth.projects.plugins.module_utils.observe import folder_problems
 from ansible_collections.berth.projects.plugins.module_utils.orphans import Orphan
 from ansible_collections.berth.projects.plugins.module_utils.records import Records
 from ansible_collections.berth.projects.plugins.module_utils.request import request_from
 from ansible_collections.berth.projects.plugins.module_utils.result import only_planned, result_of
 from ansible_collections.berth.projects.plugins.module_utils.snapshot_work import describe
-from ansible_collections.berth.projects.plugins.module_utils.survey import survey
+from ansible_collections.berth.projects.plugins.module_utils.survey import look_at_folders, survey
 from ansible_collections.berth.projects.plugins.module_utils.times import age
 from ansible_collections.berth.projects.plugins.module_utils.world import View
 
 
 def look(params: Mapping[str, Any]) -> dict[str, Any]:
     """The result of module ``info``."""
-    request = request_from(params)
+    request, problems = look_at_folders(request_from(params))
     engine = Engine.connect(params)
     found = survey(engine, request, Records(request.site.state_dir))
     now = datetime.now(timezone.utc)
     projects = []
     for plan in found.plans:
         view, definition = found.views[plan.project], found.definitions.get(plan.project)
-        problems = folder_problems(definition, request.site) if definition and definition.state != "absent" else []
-        told = plan.failed("; ".join(problems)) if problems else plan
+        wrong = problems.get(plan.project)
+        told = plan.failed("; ".join(wrong)) if wrong else plan
         entry = result_of(told, view, definition, only_planned(told, view))
         kept = _snapshots(found.snapshots, view)
         projects.append({**entry, "changed": False, "status": view.status, **_details(view, now), **kept})

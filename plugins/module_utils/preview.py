@@ -29,8 +29,7 @@ def preview(params: Mapping[str, Any]) -> dict[str, Any]:
         Besides the projects, ``is_due``: whether module ``container`` has anything to do. A run may have something to
         write down about a project that it leaves as it is.
     """
-    request = request_from(params)
-    check_folders(request)
+    request = check_folders(request_from(params))
     engine, needs = open_engine(params, request)
     found = survey(engine, request, Records(request.site.state_dir))
     result = module_result(found, only_planned_all(found), needs + found.needs)

@@ -35,8 +35,7 @@ def reconcile(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     Returns:
         The module's result. ``needs`` names what the host lacks; where it lacks something nothing was changed.
     """
-    request = request_from(params)
-    check_folders(request)
+    request = check_folders(request_from(params))
     records = Records(request.site.state_dir)
     engine, needs = open_engine(params, request)
     looking_only = check_mode or engine is None

@@ -16,7 +16,6 @@ from ansible_collections.berth.projects.plugins.module_utils.definition import D
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
 from ansible_collections.berth.projects.plugins.module_utils.host_files import (
-    copy_problems,
     read_host_state,
     with_copies,
     write_problem,
@@ -99,8 +98,6 @@ def survey(engine: Engine | None, request: Request, records: Records) -> Survey:
     is_reset = request.policy.operation == "reset"  # which makes as if for the first time
     known = {project: View() for project in views} if is_reset else views
     definitions, warnings = settle_users(request.definitions, known)
-    if not request.policy.only_state:
-        definitions = {name: replace(one, host_state=with_copies(one.host_state)) for name, one in definitions.items()}
 
     coming = _coming_images(request, image_list)
     planner = _Planner(definitions, Images(image_list), request.site, replace(request.policy, coming=coming), views)
@@ -127,23 +124,36 @@ def _lists(engine: Engine) -> tuple[list[dict[str, Any]], list[dict[str, Any]], 
         return engine.containers(), images.result(), volumes.result()
 
 
-def check_folders(request: Request) -> None:
-    """A path that cannot be mounted stops the host's whole run before its first change, as any wrong input does.
+def check_folders(request: Request) -> Request:
+    """A path that cannot be used stops the host's whole run before its first change, as any wrong input does.
+
+    Returns:
+        The request with the files that are copied on this host.
 
     Raises:
         BerthError: There are such paths.
     """
     if request.policy.operation in ("state", "destroy"):
-        return
-    writable = [path for one in request.definitions if one.state != "absent" for path in one.writable_sources]
-    wrong = [
-        f"- project {definition.name}: {problem}"
-        for definition in request.definitions
-        if definition.state != "absent"
-        for problem in (*folder_problems(definition, request.site), *copy_problems(definition.host_state, writable))
-    ]
+        return request
+    looked, problems = look_at_folders(request)
+    wrong = [f"- project {name}: {problem}" for name, found in problems.items() for problem in found]
     if wrong:
         raise BerthError("\n".join(["Nothing was changed on this host. Declared paths cannot be used:", *wrong]))
+    return looked
+
+
+def look_at_folders(request: Request) -> tuple[Request, dict[str, list[str]]]:
+    """The request with the files that are copied on this host, and by project why its paths cannot be used."""
+    there = [definition for definition in request.definitions if definition.state != "absent"]
+    writable = [path for definition in there for path in definition.writable_sources]
+    looked: dict[str, Definition] = {}
+    problems: dict[str, list[str]] = {}
+    for definition in there:
+        state, wrong = with_copies(definition.host_state, writable)
+        looked[definition.name] = replace(definition, host_state=state)
+        problems[definition.name] = [*folder_problems(definition, request.site), *wrong]
+    definitions = tuple(looked.get(definition.name, definition) for definition in request.definitions)
+    return replace(request, definitions=definitions), problems
 
 
 def _coming_images(request: Request, image_list: list[dict[str, Any]]) -> frozenset[str]:

@@ -17,7 +17,6 @@ import pytest
 from ansible_collections.berth.projects.plugins.module_utils.definition import User
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
 from ansible_collections.berth.projects.plugins.module_utils.host_files import (
-    copy_problems,
     read_host_state,
     with_copies,
     write_problem,
@@ -230,7 +229,11 @@ def keys(tmp_path: Path) -> Path:
 
 
 def copied(folder: Path, **options: Any) -> HostState:
-    return with_copies(HostState(copies=(Copy(str(folder), "ssh", "credentials", **options),)))
+    return with_copies(HostState(copies=(Copy(str(folder), "ssh", "credentials", **options),)))[0]
+
+
+def copy_problems(wanted: HostState, *writable: str) -> list[str]:
+    return with_copies(wanted, writable)[1]
 
 
 def test_all_files_of_a_folder_are_copied_or_those_that_are_named(keys: Path) -> None:
@@ -291,8 +294,8 @@ def test_nothing_is_copied_from_where_an_agent_may_write(keys: Path, tmp_path: P
     (keys / "inside").mkdir()
     (tmp_path / "workspace").symlink_to(keys / place)
     state_of_keys = HostState(copies=(Copy(str(keys), "ssh", "credentials", ("id_ed25519",)),))
-    assert "leads to where an agent may write" in copy_problems(state_of_keys, [str(tmp_path / "workspace")])[0]
-    assert copy_problems(state_of_keys, [str(tmp_path / "elsewhere")]) == []
+    assert "leads to where an agent may write" in copy_problems(state_of_keys, str(tmp_path / "workspace"))[0]
+    assert copy_problems(state_of_keys, str(tmp_path / "elsewhere")) == []
 
 
 def test_only_root_and_the_agent_itself_can_write_for_the_agent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
+from dataclasses import asdict
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition, User
 from ansible_collections.berth.projects.plugins.module_utils.engine_volumes import VolumeStore
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError, EngineError
+from ansible_collections.berth.projects.plugins.module_utils.host_state import Copy
 from ansible_collections.berth.projects.plugins.module_utils.info import time_of_engine
 from ansible_collections.berth.projects.plugins.module_utils.losses import losses_by_project
 from ansible_collections.berth.projects.plugins.module_utils.names import (
@@ -35,7 +37,12 @@ from ansible_collections.berth.projects.plugins.module_utils.observe import agen
 from ansible_collections.berth.projects.plugins.module_utils.plan import Policy
 from ansible_collections.berth.projects.plugins.module_utils.records import Record, Records
 from ansible_collections.berth.projects.plugins.module_utils.request import request_from
-from ansible_collections.berth.projects.plugins.module_utils.survey import Survey, check_folders, survey
+from ansible_collections.berth.projects.plugins.module_utils.survey import (
+    Survey,
+    check_folders,
+    look_at_folders,
+    survey,
+)
 from ansible_collections.berth.projects.plugins.module_utils.times import age
 from ansible_collections.berth.projects.plugins.module_utils.users import settle_user
 from ansible_collections.berth.projects.plugins.module_utils.world import View
@@ -584,6 +591,22 @@ def test_a_module_run_looks_at_the_folders_before_the_engine(state_dir: str, mon
     with pytest.raises(BerthError):
         preview_module.preview(params)
     assert error.value.msg.startswith(f"{FOLDERS_WRONG}- project web: /nowhere/a: is missing.")
+
+
+def test_files_that_cannot_be_copied_are_told_of_their_project_alone(state_dir: str, tmp_path: Path) -> None:
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "id").write_text("key")
+    projects = [{"name": name, "image": IMAGE, "user": {"uid": 1000}} for name in ("web", "api")]
+    folders = {"web": str(tmp_path / "keys"), "api": "/nowhere/keys"}
+    copies = {
+        name: {"copies": [{**asdict(Copy(folder, "ssh", "credentials")), "only": ["id"], "but": []}]}
+        for name, folder in folders.items()
+    }
+    payload = {"projects": projects, "declared": ["web", "api"], "states": copies}
+    params = {"payload": json.dumps(payload), "scope": "default", "state_dir": state_dir, "parallel": 1}
+    looked, problems = look_at_folders(request_from(params))
+    assert problems["web"] == [] and "/nowhere/keys: is no folder on this host" in problems["api"][0]
+    assert [sorted(definition.host_state.files) for definition in looked.definitions] == [["ssh/id"], []]
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,9 @@ def _sync(work: _Work, step: Step, tools: Tools) -> None:
     wanted = definition.host_state if definition and definition.state != "absent" else HostState()
     what = step.body or {}
     user = User(what.get("uid", os.geteuid()), what.get("gid", os.getegid()))
-    tools.writer.write(tools.site.host_state(work.project), wanted, what["files"], user)
+    folder = tools.site.host_state(work.project)
+    tools.records.prepare(folder)
+    tools.writer.write(folder, wanted, what["files"], user)
 
 
 def _give_back(work: _Work, plan: Plan, tools: Tools) -> None:

@@ -32,18 +32,18 @@ class WantedFile:
         hash: SHA-256 of its content, in hexadecimal.
         aspect: What of the definition it comes from.
         source: The file on the host that it is a copy of; None where the control node has its content.
-        is_public: Whether all in the container may read it: git ends with an error for whoever may not.
+        public: Whether all in the container may read it: git ends with an error for whoever may not.
     """
 
     hash: str
     aspect: str
     executable: bool = False
     source: str | None = None
-    is_public: bool = False
+    public: bool = False
 
     @property
     def mode(self) -> int:
-        return 0o444 if self.is_public else 0o500 if self.executable else 0o400
+        return 0o444 if self.public else 0o500 if self.executable else 0o400
 
 
 @dataclass(frozen=True)
@@ -94,10 +94,7 @@ class HostState:
 def host_state_from(entry: Mapping[str, Any] | None) -> HostState:
     """Read what the control node says of one project: ``{"files": {path: {…}}, "copies": [{…}]}``."""
     entry = entry or {}
-    files = {
-        path: WantedFile(one["hash"], one["aspect"], one["executable"], is_public=one["public"])
-        for path, one in (entry.get("files") or {}).items()
-    }
+    files = {path: WantedFile(**one) for path, one in (entry.get("files") or {}).items()}
     return HostState(files, tuple(_copy(one) for one in entry.get("copies") or ()))
 
 

@@ -39,7 +39,7 @@ class HostWriter:
         """Make the files that differ as they should be. The next run finds out what one that was cut off has left.
 
         Args:
-            folder: The project's folder of host state.
+            folder: The project's folder of host state, which is there.
             state: What it should be.
             differing: The paths of the files that are not so.
             user: Who reads them: the agent.
@@ -48,8 +48,6 @@ class HostWriter:
             BerthError: A file cannot be written.
         """
         try:
-            os.makedirs(folder, exist_ok=True)
-            os.chmod(folder, 0o755)  # whatever the umask: the agent looks into it
             for path in differing:
                 wanted = state.files.get(path)
                 if wanted is None:

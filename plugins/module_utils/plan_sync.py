@@ -23,8 +23,8 @@ from ansible_collections.berth.projects.plugins.module_utils.steps import Step
 from ansible_collections.berth.projects.plugins.module_utils.world import View
 
 _SYNCED = ("provision", "restore", "reset")
-_MAKES_IT_START = ("create", "start", "restart", "replace")
-_ENDS_IT = ("stop", "remove", "erase")
+_MAKES_IT_START = frozenset(("create", "start", "restart", "replace"))
+_ENDS_IT = frozenset(("stop", "remove", "erase"))
 
 
 def with_sync(plan: Plan, case: Case) -> Plan:
@@ -59,18 +59,14 @@ def with_sync(plan: Plan, case: Case) -> Plan:
 
 def without_host_state(plan: Plan, view: View) -> Plan:
     """The plan for a project that is removed: what was private in its host state goes, too."""
-    none = HostState()
+    none, verbs = HostState(), _verbs(plan)
     differing = differing_files(none, 0, view.files)
-    is_forgotten = any(step.verb == "forget" for step in plan.steps)
-    if plan.error or is_forgotten or not (differing or not is_generation_current(none, 0, view.files)):
+    if plan.error or "forget" in verbs or not (differing or not is_generation_current(none, 0, view.files)):
         return plan
-    is_put_off = view.status != "absent" and not any(step.verb in _ENDS_IT for step in plan.steps)
-    if is_put_off:  # an agent is at work in it
+    if view.status != "absent" and not verbs & _ENDS_IT:  # put off: an agent is at work in it
         return plan
-    step, reason = (
-        Step("sync", "host state", {"files": differing}),
-        Reason("host state", f"{len(differing)} files", "none"),
-    )
+    step = Step("sync", "host state", {"files": differing})
+    reason = Reason("host state", f"{len(differing)} files", "none")
     return replace(plan, steps=(*plan.steps, step), reasons=(*plan.reasons, reason))
 
 
@@ -79,12 +75,18 @@ def _reader(plan: Plan, case: Case) -> User:
     user, container = case.definition.user, case.view.container
     if user is None:
         raise ValueError("the user is not settled")
-    is_going_on = case.view.is_running and not {step.verb for step in plan.steps} & {*_MAKES_IT_START, *_ENDS_IT}
-    return (user_of(container) if is_going_on and container else None) or user
+    return (user_of(container) if container and _goes_on(plan, case.view) else None) or user
 
 
 def _is_take_over_due(plan: Plan, view: View, wanted: HostState) -> bool:
-    verbs = {step.verb for step in plan.steps}
-    if not view.is_running or view.is_aside or verbs & {*_MAKES_IT_START, *_ENDS_IT}:
-        return False
-    return (view.record.taken or EMPTY) != wanted.generation
+    is_going_on = _goes_on(plan, view) and not view.is_aside
+    return is_going_on and (view.record.taken or EMPTY) != wanted.generation
+
+
+def _goes_on(plan: Plan, view: View) -> bool:
+    """Whether the container runs, and nothing of the plan ends or starts it."""
+    return view.is_running and not _verbs(plan) & (_MAKES_IT_START | _ENDS_IT)
+
+
+def _verbs(plan: Plan) -> frozenset[str]:
+    return frozenset(step.verb for step in plan.steps)

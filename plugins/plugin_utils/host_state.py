@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Callable
 
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
+from ansible_collections.berth.projects.plugins.module_utils.host_state import hash_of
 from ansible_collections.berth.projects.plugins.plugin_utils import agent_claude, agent_credentials
 from ansible_collections.berth.projects.plugins.plugin_utils.agent_keys import has_host_state
 from ansible_collections.berth.projects.plugins.plugin_utils.agent_parts import Part, Source, StateFile, json_file
@@ -119,7 +119,7 @@ def _made(make: Callable[[Source], Part], source: Source) -> Part | str:
 
 
 def _entry(file: StateFile, contents: dict[str, str]) -> dict[str, Any]:
-    digest = hashlib.sha256(file.content).hexdigest()
+    digest = hash_of(file.content)
     if digest not in contents:
         contents[digest] = base64.b64encode(file.content).decode()
     return {"hash": digest, "aspect": file.aspect, "executable": file.executable, "public": file.public}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import os
 import stat
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,8 @@ def write(folder: Path, wanted: HostState, contents: dict[str, str] | None = Non
     """What a run does; returns what differed."""
     found = read_host_state(str(folder))
     differing = differing_files(wanted, ME.uid, found)
+    with suppress(OSError):
+        folder.mkdir(exist_ok=True)
     HostWriter(CONTENTS if contents is None else contents).write(str(folder), wanted, differing, ME)
     return differing
 
@@ -318,7 +321,7 @@ def test_what_the_control_node_says_becomes_a_state() -> None:
             {"source": "/k", "target": "ssh", "aspect": "credentials", "only": ["id"], "optional": False, "but": ["x"]}
         ],
     }
-    files = {"a": WantedFile("x", "skills", True), "b": WantedFile("y", "credentials", is_public=True)}
+    files = {"a": WantedFile("x", "skills", True), "b": WantedFile("y", "credentials", public=True)}
     assert host_state_from(entry) == HostState(files, (Copy("/k", "ssh", "credentials", ("id",), but=("x",)),))
     assert oct(files["b"].mode) == "0o444"
     assert host_state_from(None) == HostState()

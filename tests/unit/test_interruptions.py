@@ -217,7 +217,7 @@ class Bench:
         """As the control node's half does it: what comes from a definition is carried out only where a plan says so."""
         payload: dict[str, Any] = {"projects": [{**WEB, **settings}], "declared": ["web"]}
         if settings is self.scenario.after and self.scenario.secret:
-            files = {path: {**asdict(one), "public": False} for path, one in self.scenario.host_state.files.items()}
+            files = {path: asdict(one) for path, one in self.scenario.host_state.files.items()}
             payload["states"] = {"web": {"files": files}}
             content = self.scenario.secret.encode()
             payload["contents"] = {hash_of(content): base64.b64encode(content).decode()}

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
+from ansible_collections.berth.projects.plugins.plugin_utils.agent_keys import is_restricted, load
 from ansible_collections.berth.projects.plugins.plugin_utils.confirm import undeclared_problems
 from ansible_collections.berth.projects.plugins.plugin_utils.host_input import (
     VARIABLES,
@@ -47,6 +48,7 @@ class ActionModule(ActionBase):
         search = searcher(self._loader, self._task.get_search_path())
         for entry in inputs if not problems else ():
             problems.extend(state_problems(entry.definitions, entry.shared, search, entry.host))
+            problems.extend(self._proxy_problems(entry, search))
         only = names_in(self._task.args.get("only"))
         if boolean(self._task.args.get("undeclared", False)):
             declared = {name for entry in inputs for name in entry.names}
@@ -58,6 +60,18 @@ class ActionModule(ActionBase):
             "hosts": len(inputs),
             "projects": sum(len(entry.definitions) for entry in inputs),
         }
+
+    @staticmethod
+    def _proxy_problems(entry: HostInput, search: Callable[[str], str]) -> list[str]:
+        """Why the configurations of proxies cannot be rendered."""
+        restricted = [one for one in entry.definitions if is_restricted(one)]
+        if not restricted:
+            return []
+        try:
+            load("proxies").render_proxies(restricted, entry.egress, search, entry.host)
+        except BerthError as error:
+            return [f"- {error.msg}"]
+        return []
 
     def _input(self, host: str, task_vars: dict[str, Any], problems: list[str]) -> HostInput:
         """Check one host; what is wrong goes to ``problems``."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils import aspects_live as live
 from ansible_collections.berth.projects.plugins.module_utils import aspects_mounted as mounted
+from ansible_collections.berth.projects.plugins.module_utils import aspects_network as network
 from ansible_collections.berth.projects.plugins.module_utils import aspects_process as process
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Aspect, Site, Source
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
@@ -37,7 +38,13 @@ ASPECTS: tuple[Aspect, ...] = (
         live.change_resources,
     ),
     Aspect("restart", live.wanted_restart, live.actual_restart, live.create_restart, live.change_restart),
-    Aspect("network", live.wanted_network, live.actual_network, live.create_network, live.change_network),
+    Aspect(
+        "network",
+        network.wanted_network,
+        network.actual_network,
+        network.create_network,
+        network.change_network,
+    ),
 )
 
 

@@ -107,6 +107,46 @@ class Packages:
 
 
 @dataclass(frozen=True)
+class Network:
+    """What a project reaches.
+
+    Args:
+        egress: ``open`` (a bridge of its own), ``restricted`` (what its proxy allows) or ``none``.
+        allow: What the proxy allows, as it was written, sorted: ``example.com``, ``*.example.com``, ``example.com:22``.
+        host_access: Whether it may reach its host as ``host.docker.internal``.
+        proxy: The address of its proxy, once that is settled.
+    """
+
+    egress: str = "open"
+    allow: tuple[str, ...] = ()
+    host_access: bool = False
+    proxy: str | None = None
+
+    @property
+    def is_restricted(self) -> bool:
+        return self.egress == "restricted"
+
+
+@dataclass(frozen=True)
+class ProxySettings:
+    """How the proxy of a project is made, for one with restricted egress.
+
+    Args:
+        image: The reference of its image.
+        config: SHA-256 of its configuration, in hexadecimal.
+        command: What it is started with; empty for what the image says.
+        reload: What makes it read a changed configuration; empty where it has to be restarted for that.
+        says_ready: Whether it prints the line that Berth's own prints.
+    """
+
+    image: str
+    config: str
+    command: tuple[str, ...] = ()
+    reload: tuple[str, ...] = ()
+    says_ready: bool = True
+
+
+@dataclass(frozen=True)
 class SnapshotPolicy:
     """When a container's own files become an image: before a replace or not.
 
@@ -142,6 +182,8 @@ class Definition:
     healthcheck: Healthcheck = Healthcheck()
     resources: Resources = Resources()
     restart: str = "unless-stopped"
+    network: Network = Network()
+    proxy: ProxySettings | None = None
     snapshot: SnapshotPolicy = SnapshotPolicy()
     host_state: HostState = field(default_factory=HostState)
 
@@ -166,6 +208,10 @@ class Definition:
     def owned_by(self, user: User) -> Definition:
         return replace(self, user=user)
 
+    def behind(self, proxy: str | None) -> Definition:
+        """The same with the address of its proxy."""
+        return replace(self, network=replace(self.network, proxy=proxy))
+
 
 def definition_from(written: Mapping[str, Any]) -> Definition:
     """Build a Definition from a mapping that passed validation on the control node.
@@ -189,6 +235,7 @@ def definition_from(written: Mapping[str, Any]) -> Definition:
         healthcheck=Healthcheck(**_whole(written.get("healthcheck") or {})),
         resources=_resources(written.get("resources") or {}),
         restart=written.get("restart") or "unless-stopped",
+        network=_network(written.get("network") or {}),
         snapshot=SnapshotPolicy(**_whole(written.get("snapshot") or {})),
     )
 
@@ -268,6 +315,14 @@ def _mount(entry: Mapping[str, Any]) -> Mount:
         source=normal_path(source) if kind == "bind" else source,
         target=normal_path(entry["target"]),
         read_only=bool(entry.get("read_only")),
+    )
+
+
+def _network(entry: Mapping[str, Any]) -> Network:
+    return Network(
+        egress=entry.get("egress") or "open",
+        allow=tuple(sorted({str(one).lower() for one in entry.get("allow") or ()})),
+        host_access=bool(entry.get("host_access")),
     )
 
 

@@ -119,6 +119,11 @@ class Engine:
         answer = self._get("listing volumes", "/volumes", filters=json.dumps({"label": [label]}))
         return answer.get("Volumes") or []
 
+    def networks(self) -> list[dict[str, Any]]:
+        """Every network, as ``GET /networks`` lists them."""
+        listed: list[dict[str, Any]] = self._get("listing networks", "/networks")
+        return listed
+
     def container(self, name_or_id: str, size: bool = False) -> dict[str, Any] | None:
         """One container as ``GET /containers/{id}/json`` shows it, or None when there is none.
 
@@ -235,7 +240,10 @@ class Engine:
             stream.close()
 
     def run(self, container_id: str, command: Sequence[str], user: str) -> tuple[int, str]:
-        """Run a command in a running container; returns its exit status and what it printed."""
+        """Run a command in a running container; returns its exit status and what it printed.
+
+        An empty user is the container's own.
+        """
         with self.calling(f"running {command[0]} in container {container_id[:12]}"):
             made = self.api.exec_create(container_id, list(command), user=user)
             output = self.api.exec_start(made["Id"])
@@ -276,10 +284,6 @@ class Engine:
         with self.calling(f"updating container {container_id[:12]}"):
             url = self.api._url("/containers/{0}/update", container_id)
             self.api._raise_for_status(self.api._post_json(url, data=dict(body)))
-
-    def connect_network(self, network: str, container_id: str) -> None:
-        with self.calling(f"connecting container {container_id[:12]} to network {network}"):
-            self.api.connect_container_to_network(container_id, network)
 
 
 def _no_answer(docker_host: str, error: BaseException) -> EngineError | EngineUnavailable:

@@ -17,6 +17,7 @@ from ansible_collections.berth.projects.plugins.module_utils.aspects_mounted imp
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
+from ansible_collections.berth.projects.plugins.module_utils.gate import Gate
 from ansible_collections.berth.projects.plugins.module_utils.names import READY, container_name
 from ansible_collections.berth.projects.plugins.module_utils.packages_build import DerivedImages
 from ansible_collections.berth.projects.plugins.module_utils.plan_image import image_misfit
@@ -53,13 +54,15 @@ class Launcher:
 
     Args:
         ready_timeout: How long a container may take to become ready, in seconds.
+        gate: Makes what a container reaches the world by.
     """
 
-    def __init__(self, engine: Engine, site: Site, records: Records, ready_timeout: int) -> None:
+    def __init__(self, engine: Engine, site: Site, records: Records, ready_timeout: int, gate: Gate) -> None:
         self._engine = engine
         self._site = site
         self._records = records
         self._ready_timeout = ready_timeout
+        self._gate = gate
         self._images: dict[str, dict[str, Any]] = {}
         self._derived = DerivedImages(engine)
 
@@ -67,11 +70,12 @@ class Launcher:
         """Create the project's container under its name and return its id.
 
         Raises:
-            BerthError: The image does not fit, host state cannot be made, or the engine refused.
+            BerthError: The image does not fit, host state, networks or proxy cannot be made, or the engine refused.
         """
         self.check_image(definition, source.image)
         self._records.prepare(self._site.host_state(definition.name))
-        return self._engine.create(container_name(definition.name), create_body(definition, self._site, source))
+        settled = self._gate.open_for(definition)
+        return self._engine.create(container_name(definition.name), create_body(settled, self._site, source))
 
     def declared_source(self, definition: Definition) -> Source:
         """The declared image, with the declared packages on it; builds what is missing of that.

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reads an engine and its host: three lists at the most, and one inspect a project."""
+"""Reads an engine and its host: four lists at the most, and one inspect a project."""
 
 from __future__ import annotations
 
@@ -20,14 +20,21 @@ from ansible_collections.berth.projects.plugins.module_utils.engine import Engin
 from ansible_collections.berth.projects.plugins.module_utils.errors import EngineError
 from ansible_collections.berth.projects.plugins.module_utils.fingerprint import VERSION
 from ansible_collections.berth.projects.plugins.module_utils.lineage import Lineage, Snapshots
-from ansible_collections.berth.projects.plugins.module_utils.names import FINGERPRINT_VERSION, READY, container_name
+from ansible_collections.berth.projects.plugins.module_utils.names import (
+    FINGERPRINT_VERSION,
+    READY,
+    container_name,
+    proxy_name,
+)
 from ansible_collections.berth.projects.plugins.module_utils.records import Record, Records
 from ansible_collections.berth.projects.plugins.module_utils.world import (
     Host,
     Listing,
     Unproven,
     View,
+    is_own_proxy,
     name_clash,
+    proxy_clash,
     snapshot_clash,
     volume_clash,
 )
@@ -55,12 +62,16 @@ def view_projects(
 
 def _view(engine: Engine, listing: Listing, lineage: Lineage, project: str, records: Records) -> View:
     record = records.read(project)
+    proxy = listing.named(proxy_name(project))
     view = View(
         record=record,
         lineage=lineage,
         image_users=listing.image_users,
         volumes=listing.volumes(project),
         parts=listing.parts(project),
+        networks=listing.networks.of(project),
+        proxy=proxy if proxy and is_own_proxy(proxy, project, listing.scope) else None,
+        proxy_clash=proxy_clash(proxy) if proxy and not is_own_proxy(proxy, project, listing.scope) else None,
         has_state=record.scope == listing.scope,
     )
     entry = listing.named(container_name(project))

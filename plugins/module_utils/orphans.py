@@ -27,7 +27,7 @@ class Orphan:
     """One such thing.
 
     Args:
-        type: ``container``, ``image``, ``volume`` or ``state`` (files on the host).
+        type: ``container``, ``image``, ``volume``, ``network`` or ``state`` (files on the host).
         kind: ``undeclared`` (its project is not declared), ``kept`` (a container that waits aside), ``leftover`` (of
             interrupted work), ``unused`` (an image that nothing was made from) or ``stray`` (our labels under a name
             that is not ours: not touched).
@@ -51,7 +51,7 @@ class Orphan:
         """Whether a run that prunes looks at its project; what can be proven to be of no use goes then."""
         if self.type == "container":
             return self.kind == "undeclared"
-        return self.type == "state" or (self.type == "image" and self.kind == "leftover")
+        return self.type in ("state", "network") or (self.type == "image" and self.kind == "leftover")
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -73,11 +73,12 @@ class Found:
 
 
 def find_orphans(found: Found, declared: Collection[str]) -> tuple[Orphan, ...]:
-    """All orphans of a scope: containers, then images, volumes and host state, each by name."""
+    """All orphans of a scope: containers, then images, volumes, networks and host state, each by name."""
     return (
         *_containers(found.listing, declared),
         *sorted(_images(found, declared), key=lambda orphan: orphan.name),
         *_volumes(found.listing, declared),
+        *_networks(found.listing, declared),
         *_state(found, declared),
     )
 
@@ -96,7 +97,7 @@ def _containers(listing: Listing, declared: Collection[str]) -> Iterator[Orphan]
 def _kind(entry: Listed, declared: Collection[str]) -> str | None:
     if entry.is_aside:
         return "kept"
-    if not entry.has_its_name:
+    if not entry.is_of_project:
         return "stray"
     return None if entry.project in declared else "undeclared"
 
@@ -126,6 +127,12 @@ def _volumes(listing: Listing, declared: Collection[str]) -> Iterator[Orphan]:
     for name in listing.volumes():
         if name not in own:
             yield Orphan("volume", "undeclared", name, listing.project_of_volume(name))
+
+
+def _networks(listing: Listing, declared: Collection[str]) -> Iterator[Orphan]:
+    for one in listing.networks.ours:
+        if one.project not in declared:
+            yield Orphan("network", "undeclared", one.name, one.project, id=one.id)
 
 
 def _state(found: Found, declared: Collection[str]) -> Iterator[Orphan]:

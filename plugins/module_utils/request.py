@@ -12,7 +12,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
-from ansible_collections.berth.projects.plugins.module_utils.definition import Definition, definition_from
+from ansible_collections.berth.projects.plugins.module_utils.definition import (
+    Definition,
+    ProxySettings,
+    definition_from,
+)
 from ansible_collections.berth.projects.plugins.module_utils.host_state import host_state_from
 from ansible_collections.berth.projects.plugins.module_utils.lineage import LATEST_TAG
 from ansible_collections.berth.projects.plugins.module_utils.plan import Policy
@@ -53,7 +57,10 @@ def request_from(params: Mapping[str, Any]) -> Request:
     payload = json.loads(params["payload"])
     state_dir = (params["state_dir"] or default_state_dir()).rstrip("/")
     return Request(
-        definitions=tuple(_definition(entry, payload.get("states") or {}) for entry in payload["projects"]),
+        definitions=tuple(
+            _definition(entry, payload.get("states") or {}, payload.get("proxies") or {})
+            for entry in payload["projects"]
+        ),
         declared=frozenset(payload["declared"]),
         site=Site(state_dir, params["scope"]),
         policy=_policy(params),
@@ -66,8 +73,24 @@ def request_from(params: Mapping[str, Any]) -> Request:
     )
 
 
-def _definition(entry: Mapping[str, Any], states: Mapping[str, Any]) -> Definition:
-    return replace(definition_from(entry), host_state=host_state_from(states.get(entry["name"])))
+def _definition(entry: Mapping[str, Any], states: Mapping[str, Any], proxies: Mapping[str, Any]) -> Definition:
+    name = entry["name"]
+    proxy = proxies.get(name)
+    return replace(
+        definition_from(entry),
+        host_state=host_state_from(states.get(name)),
+        proxy=_proxy_settings(proxy) if proxy else None,
+    )
+
+
+def _proxy_settings(entry: Mapping[str, Any]) -> ProxySettings:
+    return ProxySettings(
+        image=entry["image"],
+        config=entry["config"],
+        command=tuple(entry["command"]),
+        reload=tuple(entry["reload"]),
+        says_ready=entry["says_ready"],
+    )
 
 
 def _policy(params: Mapping[str, Any]) -> Policy:

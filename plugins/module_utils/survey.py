@@ -20,11 +20,11 @@ from ansible_collections.berth.projects.plugins.module_utils.host_files import (
     with_copies,
     write_problem,
 )
-from ansible_collections.berth.projects.plugins.module_utils.host_state import FoundFile
 from ansible_collections.berth.projects.plugins.module_utils.image_base import LATEST
 from ansible_collections.berth.projects.plugins.module_utils.image_plan import base_image_is_current
 from ansible_collections.berth.projects.plugins.module_utils.lineage import Snapshots
 from ansible_collections.berth.projects.plugins.module_utils.names import MANAGED
+from ansible_collections.berth.projects.plugins.module_utils.networks import Networks
 from ansible_collections.berth.projects.plugins.module_utils.observe import (
     agents_at_work,
     engine_folder_problem,
@@ -36,8 +36,10 @@ from ansible_collections.berth.projects.plugins.module_utils.observe import (
 from ansible_collections.berth.projects.plugins.module_utils.orphans import Found, Orphan, find_orphans
 from ansible_collections.berth.projects.plugins.module_utils.plan import Case, Plan, Policy
 from ansible_collections.berth.projects.plugins.module_utils.plan_image import image_misfit
+from ansible_collections.berth.projects.plugins.module_utils.plan_network import settle_network
 from ansible_collections.berth.projects.plugins.module_utils.plan_provision import check_limits
 from ansible_collections.berth.projects.plugins.module_utils.planner import plan_project, plan_undeclared
+from ansible_collections.berth.projects.plugins.module_utils.proxy_files import read_applied, read_config
 from ansible_collections.berth.projects.plugins.module_utils.records import Records
 from ansible_collections.berth.projects.plugins.module_utils.request import Request
 from ansible_collections.berth.projects.plugins.module_utils.users import settle_users
@@ -71,12 +73,13 @@ class _Planner:
     site: Site
     policy: Policy
     views: Mapping[str, View]
+    networks: Networks
 
     def plan(self, project: str, view: View) -> Plan:
         definition = self.definitions.get(project)
         if definition is None:
             return plan_undeclared(project, view, self.policy)
-        plan = plan_project(Case(definition, view, self.images, self.site, self.policy))
+        plan = plan_project(Case(definition, view, self.images, self.site, self.policy, self.networks))
         problem = write_problem(definition) if any(step.verb == "sync" for step in plan.steps) else None
         return plan.failed(problem) if problem else plan
 
@@ -87,20 +90,28 @@ def survey(engine: Engine | None, request: Request, records: Records) -> Survey:
     Raises:
         BerthError: The engine cannot be read.
     """
-    containers, image_list, volumes = _lists(engine) if engine else ([], [], [])
-    listing = Listing(containers, request.site.scope, volumes)
+    containers, image_list, volumes, networks = _lists(engine) if engine else ([], [], [], [])
+    listing = Listing(containers, request.site.scope, volumes, networks)
     snapshots = Snapshots(image_list, request.site.scope)
     orphans = find_orphans(Found(listing, snapshots, image_list, records.of_others(request.declared)), request.declared)
     gone = sorted({orphan.project for orphan in orphans if orphan.is_prunable}) if request.prune else []
     wanted = [*request.names, *request.undeclared, *gone]
     views = view_projects(engine, listing, snapshots, wanted, records, request.parallel)
-    views = {project: replace(view, files=_files_of(project, request)) for project, view in views.items()}
+    views = {project: _with_files(view, project, request) for project, view in views.items()}
     is_reset = request.policy.operation == "reset"  # which makes as if for the first time
     known = {project: View() for project in views} if is_reset else views
     definitions, warnings = settle_users(request.definitions, known)
+    definitions = {name: settle_network(one, known[name]) for name, one in definitions.items()}
 
     coming = _coming_images(request, image_list)
-    planner = _Planner(definitions, Images(image_list), request.site, replace(request.policy, coming=coming), views)
+    planner = _Planner(
+        definitions,
+        Images(image_list),
+        request.site,
+        replace(request.policy, coming=coming),
+        views,
+        listing.networks,
+    )
     plans = {project: planner.plan(project, view) for project, view in views.items()}
     if engine:
         closer = _look_closer(engine, plans, views, request.policy)
@@ -112,16 +123,24 @@ def survey(engine: Engine | None, request: Request, records: Records) -> Survey:
     return Survey(tuple(plans.values()), orphans, ["image"] if coming else [], views, definitions, snapshots)
 
 
-def _files_of(project: str, request: Request) -> dict[str, FoundFile]:
-    return {} if request.policy.only_state else read_host_state(request.site.host_state(project))
+def _with_files(view: View, project: str, request: Request) -> View:
+    """The view with what Berth keeps for the project on this host."""
+    if request.policy.only_state:
+        return view
+    files = read_host_state(request.site.host_state(project))
+    if view.proxy is None:
+        return replace(view, files=files)
+    config, applied = read_config(request.site, project), read_applied(request.site, project)
+    return replace(view, files=files, proxy_config=config, applied=applied)
 
 
-def _lists(engine: Engine) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
-    """The engine's containers, its images, and Berth's volumes, listed side by side."""
+def _lists(engine: Engine) -> tuple[list[dict[str, Any]], ...]:
+    """The engine's containers, its images, Berth's volumes, and its networks, listed side by side."""
     with ThreadPoolExecutor(max_workers=2) as pool:
         images = pool.submit(engine.images)
         volumes = pool.submit(engine.volumes, f"{MANAGED}=true")
-        return engine.containers(), images.result(), volumes.result()
+        networks = pool.submit(engine.networks)
+        return engine.containers(), images.result(), volumes.result(), networks.result()
 
 
 def check_folders(request: Request) -> Request:

@@ -19,13 +19,16 @@ from ansible_collections.berth.projects.plugins.module_utils.apply import _STEPS
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
 from ansible_collections.berth.projects.plugins.module_utils.definition import User
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError, EngineError
+from ansible_collections.berth.projects.plugins.module_utils.gate import Gate
 from ansible_collections.berth.projects.plugins.module_utils.host_state import HostState, WantedFile, hash_of
 from ansible_collections.berth.projects.plugins.module_utils.host_writer import HostWriter
 from ansible_collections.berth.projects.plugins.module_utils.launch import READY, WARNING, Launcher
 from ansible_collections.berth.projects.plugins.module_utils.lineage import Lineage, Snapshots
 from ansible_collections.berth.projects.plugins.module_utils.names import aside_name
+from ansible_collections.berth.projects.plugins.module_utils.networks import POOL
 from ansible_collections.berth.projects.plugins.module_utils.plan import Plan, Policy
 from ansible_collections.berth.projects.plugins.module_utils.plan_image import source_of_snapshot
+from ansible_collections.berth.projects.plugins.module_utils.proxies import Proxies
 from ansible_collections.berth.projects.plugins.module_utils.records import Record, Records
 from ansible_collections.berth.projects.plugins.module_utils.replace import set_aside
 from ansible_collections.berth.projects.plugins.module_utils.request import Request
@@ -82,9 +85,10 @@ def done(
 ) -> Outcome:
     site = Site(records.state_dir, "default")
     engine.hold(view.container, view.previous, view.unproven.container if view.unproven else None, *view.asides)
-    launcher = Launcher(engine, site, records, 5)
+    gate = Gate(engine, site, POOL, Proxies(engine, site, contents or {}, 5))
+    launcher = Launcher(engine, site, records, 5, gate)
     snapshotter = Snapshotter(engine, clock=lambda: NOW, free_space=lambda folder: free)
-    tools = Tools(engine, launcher, snapshotter, 7, records, site, HostWriter(contents or {}))
+    tools = Tools(engine, launcher, snapshotter, 7, gate, records, site, HostWriter(contents or {}))
     return carry_out(plan, wanted, view, tools)
 
 

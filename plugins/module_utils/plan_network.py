@@ -166,8 +166,8 @@ def _proxy_step(case: Case, is_up: bool) -> tuple[Step, Reason] | None:
     misfit = sidecar_misfit(found, sidecar_body(definition, case.site, image.id), case.networks, case.name)
     if misfit:
         return Step("proxy", "make"), Reason("network", {"proxy": misfit}, {"proxy": "as declared"})
-    if is_up and (not found.is_running or found.health == "unhealthy"):
-        before = found.health if found.is_running else found.status
+    if is_up and not found.works:
+        before = found.health if found.status == "running" else found.status
         return Step("proxy", "start"), Reason("network", {"proxy": before}, {"proxy": "running"})
     wanted = Applied(settings.config, definition.network.allow)
     if is_up and (view.applied != wanted or view.proxy_config != settings.config):

@@ -81,7 +81,7 @@ class Proxies:
             container_id = found.id
         if definition.state != "started":
             return
-        if found is None or not found.is_running or found.health == "unhealthy":
+        if found is None or not found.works:
             self._run_afresh(definition, container_id, is_running=bool(found and found.is_running))
         elif is_changed or read_applied(self._site, project) != wanted:
             self._reload(definition, container_id)

@@ -8,6 +8,7 @@ A play of one task takes seconds, these calls a fraction of one. What Ansible ad
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,15 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.connection import DEFAULT_DOCKER_HOST
+from ansible_collections.berth.projects.plugins.module_utils.host_state import hash_of
 from ansible_collections.berth.projects.plugins.module_utils.info import look
 from ansible_collections.berth.projects.plugins.module_utils.options import container_args, info_args, snapshot_args
 from ansible_collections.berth.projects.plugins.module_utils.plan import FROM_DEFINITION
 from ansible_collections.berth.projects.plugins.module_utils.preview import preview
 from ansible_collections.berth.projects.plugins.module_utils.reconcile import reconcile
 from ansible_collections.berth.projects.plugins.module_utils.snapshot_work import work_on_snapshots
-from ansible_collections.berth.projects.plugins.plugin_utils.agent_keys import without_agent_keys
+from ansible_collections.berth.projects.plugins.plugin_utils.agent_keys import is_restricted, without_agent_keys
 from ansible_collections.berth.projects.plugins.plugin_utils.host_input import host_input, refuse
 from ansible_collections.berth.projects.plugins.plugin_utils.host_state import render_states
+from ansible_collections.berth.projects.plugins.plugin_utils.proxies import OWN_RELOAD
+from tiny_proxy import build_tiny_proxy
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ class TestHost:
         checked = host_input("testhost", variables)
         refuse(checked.problems)
         rendered = render_states(checked.definitions, variables)
+        proxies = {one["name"]: self._proxy(one) for one in checked.definitions if is_restricted(one)}
         args = {**info_args(), **snapshot_args(), **container_args()}
         params = {name: spec.get("default") for name, spec in args.items()}
         params.update(
@@ -95,11 +100,24 @@ class TestHost:
                     "projects": [without_agent_keys(definition) for definition in checked.definitions],
                     "declared": checked.names,
                     "states": rendered.states,
-                    "contents": rendered.contents,
+                    "proxies": {name: entry for name, (entry, _content) in proxies.items()},
+                    "contents": {**rendered.contents, **dict(content for _entry, content in proxies.values())},
                 }
             ),
         )
         return {**params, **options}
+
+    def _proxy(self, definition: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, str]]:
+        """What the control node says of a project's proxy, here the stand-in for the real one."""
+        content = "\n".join(definition["network"].get("allow") or ()).encode()
+        entry = {
+            "image": build_tiny_proxy(self.api),
+            "config": hash_of(content),
+            "command": [],
+            "reload": OWN_RELOAD,
+            "says_ready": True,
+        }
+        return entry, (hash_of(content), base64.b64encode(content).decode())
 
     def snapshot(
         self, *projects: Mapping[str, Any], operation: str = "take", check: bool = False, **options: Any

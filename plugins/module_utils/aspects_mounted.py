@@ -115,9 +115,12 @@ def _engine_mount(entry: dict[str, Any]) -> dict[str, Any]:
 
 def wanted_ports(definition: Definition, site: Site) -> Values:
     """Those that the container itself has; an internal network has none, and there the proxy has them."""
-    if definition.network.is_restricted:
-        return {}
-    return {_port_key(port.host_ip, port.host, port.protocol): port.container for port in definition.ports}
+    return {} if definition.network.is_restricted else wanted_port_values(definition.ports)
+
+
+def wanted_port_values(ports: Iterable[Port]) -> Values:
+    """By where on the host, the port of the container."""
+    return {_port_key(port.host_ip, port.host, port.protocol): port.container for port in ports}
 
 
 def actual_ports(container: Container, wanted: Values) -> Values:

@@ -96,9 +96,10 @@ class Networks:
         return self._by_name.get(name)
 
     def of(self, project: str) -> tuple[FoundNetwork, ...]:
-        """Those of a project, by the labels and the name."""
+        """Those of a project, by the labels and the name; the engine lists them in any order, and this does not."""
         names = network_names(project)
-        return tuple(one for one in self._of_project.get(project, ()) if one.name in names)
+        found = (one for one in self._of_project.get(project, ()) if one.name in names)
+        return tuple(sorted(found, key=lambda one: one.name))
 
 
 def network_names(project: str) -> tuple[str, ...]:

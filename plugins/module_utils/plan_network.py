@@ -171,7 +171,7 @@ def _proxy_step(case: Case, is_up: bool) -> tuple[Step, Reason] | None:
         return Step("proxy", "start"), Reason("network", {"proxy": before}, {"proxy": "running"})
     wanted = Applied(settings.config, definition.network.allow)
     if is_up and (view.applied != wanted or view.proxy_config != settings.config):
-        return Step("proxy", "reload"), _allow_reason(view.applied, wanted)
+        return Step("proxy", "reload"), _allow_reason(view, wanted)
     return _as_it_is(view, is_up)
 
 
@@ -184,10 +184,13 @@ def _as_it_is(view: View, is_up: bool) -> tuple[Step, Reason] | None:
     return step, Reason("network", {"proxy": found.status}, {"proxy": after})
 
 
-def _allow_reason(before: Applied, after: Applied) -> Reason:
-    changed = sorted({*before.allow} ^ {*after.allow})
+def _allow_reason(view: View, wanted: Applied) -> Reason:
+    before = view.applied
+    changed = sorted({*before.allow} ^ {*wanted.allow})
     if not changed:
-        return Reason("network", {"configuration": before.config[:8] or None}, {"configuration": after.config[:8]})
+        seen = view.proxy_config if before == wanted else before.config
+        told = seen[:8] if seen and seen != wanted.config else "not in effect"
+        return Reason("network", {"configuration": told}, {"configuration": wanted.config[:8]})
     was = {name: "allowed" if name in before.allow else None for name in changed}
     return Reason("network", was, {name: None if name in before.allow else "allowed" for name in changed})
 

@@ -37,7 +37,7 @@ class Namespace:
 
 
 def remove_everything(api: Any, namespace: Namespace) -> None:
-    """Remove the containers (also those aside, and proxies), networks, volumes and snapshots of the namespace's projects."""
+    """Remove what there is of the namespace's projects: containers, networks, volumes and snapshots."""
     beginning = f"berth-{namespace.prefix}"
     with suppress(docker.errors.NotFound):
         for container in api.containers(all=True, filters={"name": f"^/{beginning}"}):

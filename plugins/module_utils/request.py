@@ -32,7 +32,7 @@ class Request:
         declared: The names of all projects of the host, also of those that this run does not work on.
         undeclared: Names of projects to work on that no definition names.
         contents: What files of host state are made of, in base64 by SHA-256; only where they are to be written.
-        base_image: What the base image must be made from, ``{digest, base, suite, ca}``, or None.
+        recipes: What Berth's own images must be made from, each with the arguments of ``image_is_current``.
         report_needs: Return what the host lacks, instead of failing.
     """
 
@@ -43,7 +43,7 @@ class Request:
     parallel: int
     prune: bool = False
     report_needs: bool = False
-    base_image: Mapping[str, Any] | None = None
+    recipes: tuple[Mapping[str, Any], ...] = ()
     undeclared: tuple[str, ...] = ()
     contents: Mapping[str, str] = field(default_factory=dict)
 
@@ -67,7 +67,7 @@ def request_from(params: Mapping[str, Any]) -> Request:
         parallel=params["parallel"],
         prune=params.get("prune", False),
         report_needs=params.get("report_needs", False),
-        base_image=payload.get("base_image"),
+        recipes=tuple(payload.get("recipes") or ()),
         undeclared=tuple(payload.get("undeclared") or ()),
         contents=payload.get("contents") or {},
     )

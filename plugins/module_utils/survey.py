@@ -21,9 +21,9 @@ from ansible_collections.berth.projects.plugins.module_utils.host_files import (
     write_problem,
 )
 from ansible_collections.berth.projects.plugins.module_utils.image_base import LATEST
-from ansible_collections.berth.projects.plugins.module_utils.image_plan import base_image_is_current
+from ansible_collections.berth.projects.plugins.module_utils.image_plan import image_is_current
 from ansible_collections.berth.projects.plugins.module_utils.lineage import Snapshots
-from ansible_collections.berth.projects.plugins.module_utils.names import MANAGED
+from ansible_collections.berth.projects.plugins.module_utils.names import MANAGED, PROXY_IMAGE
 from ansible_collections.berth.projects.plugins.module_utils.networks import Networks
 from ansible_collections.berth.projects.plugins.module_utils.observe import (
     agents_at_work,
@@ -52,7 +52,7 @@ class Survey:
 
     Args:
         plans: One a project: those asked for in their order, then those to be pruned.
-        needs: What the host lacks before the plans can be carried out: ``image`` or nothing.
+        needs: What the host lacks before the plans can be carried out: ``image``, ``proxy`` or nothing.
         snapshots: All of the engine.
         views: By project.
         definitions: By project, each with its user; a project to be pruned has none.
@@ -120,7 +120,14 @@ def survey(engine: Engine | None, request: Request, records: Records) -> Survey:
         plans.update(_measured(engine, plans, planner))
     for project, text in warnings.items():
         plans[project] = replace(plans[project], warnings=(*plans[project].warnings, text))
-    return Survey(tuple(plans.values()), orphans, ["image"] if coming else [], views, definitions, snapshots)
+    return Survey(
+        tuple(plans.values()),
+        orphans,
+        [need for image, need in _NEEDS.items() if image in coming],
+        views,
+        definitions,
+        snapshots,
+    )
 
 
 def _with_files(view: View, project: str, request: Request) -> View:
@@ -141,6 +148,10 @@ def _lists(engine: Engine) -> tuple[list[dict[str, Any]], ...]:
         volumes = pool.submit(engine.volumes, f"{MANAGED}=true")
         networks = pool.submit(engine.networks)
         return engine.containers(), images.result(), volumes.result(), networks.result()
+
+
+_NEEDS = {LATEST: "image", PROXY_IMAGE: "proxy"}
+"""What a host lacks that lacks an image: roles ``image`` and ``egress`` make them."""
 
 
 def check_folders(request: Request) -> Request:
@@ -176,13 +187,13 @@ def look_at_folders(request: Request) -> tuple[Request, dict[str, list[str]]]:
 
 
 def _coming_images(request: Request, image_list: list[dict[str, Any]]) -> frozenset[str]:
-    """The base image, where a project that is to exist wants it and role ``image`` has to build it first."""
-    wanted = any(one.image == LATEST and one.state != "absent" for one in request.definitions)
-    recipe = request.base_image
-    if not wanted or not request.report_needs or recipe is None:
+    """Berth's own images, where a project that is to exist wants one and a role has to build it first."""
+    if not request.report_needs:
         return frozenset()
-    current = base_image_is_current(image_list, recipe["digest"], recipe["base"], recipe["suite"], recipe["ca"])
-    return frozenset() if current else frozenset([LATEST])
+    there = [one for one in request.definitions if one.state != "absent"]
+    wanted = {one.image for one in there} | {one.proxy.image for one in there if one.proxy}
+    recipes = {f"{recipe['repository']}:latest": recipe for recipe in request.recipes}
+    return frozenset(name for name in wanted & {*recipes} if not image_is_current(image_list, **recipes[name]))
 
 
 def _look_closer(

@@ -30,7 +30,11 @@ from ansible_collections.berth.projects.plugins.plugin_utils.host_input import (
     refuse,
     resolve,
 )
-from ansible_collections.berth.projects.plugins.plugin_utils.recipe import PREFIX, recipe_from_vars
+from ansible_collections.berth.projects.plugins.plugin_utils.recipe import (
+    PREFIX,
+    proxy_recipe_from_vars,
+    recipe_from_vars,
+)
 
 if TYPE_CHECKING:
     from ansible_collections.berth.projects.plugins.plugin_utils.host_state import Rendered
@@ -236,7 +240,7 @@ class ProjectAction(ActionBase):
         if order.undeclared:
             payload["undeclared"] = order.undeclared
         if order.args.get("base_image"):
-            payload["base_image"] = self._base_image(task_vars)
+            payload["recipes"] = self._recipes(task_vars, bool(restricted))
         options = {key: value for key, value in order.args.items() if key not in _CONTROLLER_ONLY}
         if order.only or order.args.get("operation", "provision") != "provision":
             options.pop("prune", None)  # what a narrowed run does not look at is not to be removed by it
@@ -256,11 +260,21 @@ class ProjectAction(ActionBase):
         searcher: Callable[[str], str] = load("templates").searcher(self._loader, self._task.get_search_path())
         return searcher
 
-    def _base_image(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
-        """What the base image must be made from, by the variables of role ``image``."""
+    def _recipes(self, task_vars: Mapping[str, Any], with_proxy: bool) -> list[dict[str, Any]]:
+        """What Berth's own images must be made from, by the variables of role ``image``."""
         names = [name for name in task_vars if name.startswith(PREFIX)]
-        recipe = recipe_from_vars({name: self._templar.template(task_vars[name]) for name in names})
-        return {"digest": recipe.digest, "base": recipe.base, "suite": recipe.suite, "ca": recipe.ca}
+        given = {name: self._templar.template(task_vars[name]) for name in names}
+        recipes = [recipe_from_vars(given), *([proxy_recipe_from_vars(given)] if with_proxy else ())]
+        return [
+            {
+                "recipe_digest": recipe.digest,
+                "base": recipe.base,
+                "suite": recipe.suite,
+                "ca_on": recipe.ca,
+                "repository": recipe.repository,
+            }
+            for recipe in recipes
+        ]
 
 
 def _named(args: Mapping[str, Any]) -> dict[str, Any]:

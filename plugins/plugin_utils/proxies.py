@@ -16,6 +16,7 @@ from typing import Any, Callable
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
 from ansible_collections.berth.projects.plugins.module_utils.host_state import hash_of
 from ansible_collections.berth.projects.plugins.module_utils.names import PROXY_IMAGE
+from ansible_collections.berth.projects.plugins.plugin_utils.egress import proxy_values
 from ansible_collections.berth.projects.plugins.plugin_utils.templates import rendered
 
 OWN_TEMPLATE = Path(__file__).resolve().parents[2] / "roles" / "egress" / "templates" / "squid.conf.j2"
@@ -57,7 +58,7 @@ def render_proxies(
     entries, contents = {}, {}
     for definition in definitions:
         try:
-            content = rendered(template, {"project": definition["name"]}).encode()
+            content = rendered(template, proxy_values(definition)).encode()
         except BerthError as error:
             raise BerthError(f"host {host}, project {definition['name']}: {error.msg}") from error
         digest = hash_of(content)

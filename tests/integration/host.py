@@ -26,7 +26,7 @@ from ansible_collections.berth.projects.plugins.module_utils.snapshot_work impor
 from ansible_collections.berth.projects.plugins.plugin_utils.agent_keys import is_restricted, without_agent_keys
 from ansible_collections.berth.projects.plugins.plugin_utils.host_input import host_input, refuse
 from ansible_collections.berth.projects.plugins.plugin_utils.host_state import render_states
-from ansible_collections.berth.projects.plugins.plugin_utils.proxies import OWN_RELOAD
+from ansible_collections.berth.projects.plugins.plugin_utils.proxies import OWN_RELOAD, render_proxies
 from tiny_proxy import build_tiny_proxy
 
 
@@ -56,7 +56,10 @@ class Result:
 
 @dataclass(frozen=True)
 class TestHost:
-    """Runs Berth against the engine with its own scope and state folder."""
+    """Runs Berth against the engine with its own scope and state folder.
+
+    The proxy of restricted egress is a stand-in that allows nothing, unless ``proxy_image`` names Berth's own.
+    """
 
     __test__ = False
 
@@ -64,6 +67,7 @@ class TestHost:
     state_dir: Path
     scope: str
     image: str
+    proxy_image: str = ""
 
     def provision(
         self, *projects: Mapping[str, Any], check: bool = False, prune: bool = False, **options: Any
@@ -109,6 +113,10 @@ class TestHost:
 
     def _proxy(self, definition: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, str]]:
         """What the control node says of a project's proxy, here the stand-in for the real one."""
+        if self.proxy_image:
+            made = render_proxies([definition], {}, str, "testhost")
+            entry = {**made.entries[definition["name"]], "image": self.proxy_image}
+            return entry, next(iter(made.contents.items()))
         content = "\n".join(definition["network"].get("allow") or ()).encode()
         entry = {
             "image": build_tiny_proxy(self.api),

@@ -748,7 +748,7 @@ def test_what_the_host_cannot_give_fails_that_project_alone(state_dir: str, limi
 def test_the_base_image_is_a_need_where_somebody_is_going_to_build_it(
     state_dir: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(survey_module, "base_image_is_current", lambda *args: False)
+    monkeypatch.setattr(survey_module, "image_is_current", lambda *args: False)
     payload = {
         "projects": [{"name": "web", "image": IMAGE, "user": {"uid": 1}}],
         "declared": ["web"],

@@ -49,6 +49,7 @@ def sidecar_body(definition: Definition, site: Site, image_id: str) -> dict[str,
     ports = sorted({port.container for port in definition.ports})
     env = {
         "BERTH_PROXY_ADDRESS": network.proxy,
+        "BERTH_HOST_ADDRESSES": " ".join(site.addresses),
         "BERTH_FORWARD": " ".join(str(port) for port in ports),
         "BERTH_FORWARD_TO": container_name(definition.name),
     }

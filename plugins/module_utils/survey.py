@@ -15,6 +15,7 @@ from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
+from ansible_collections.berth.projects.plugins.module_utils.host_addresses import public_addresses
 from ansible_collections.berth.projects.plugins.module_utils.host_files import (
     read_host_state,
     with_copies,
@@ -183,6 +184,8 @@ def look_at_folders(request: Request) -> tuple[Request, dict[str, list[str]]]:
         looked[definition.name] = replace(definition, host_state=state)
         problems[definition.name] = [*folder_problems(definition, request.site), *wrong]
     definitions = tuple(looked.get(definition.name, definition) for definition in request.definitions)
+    if any(definition.proxy for definition in definitions):
+        request = replace(request, site=replace(request.site, addresses=public_addresses()))
     return replace(request, definitions=definitions), problems
 
 

@@ -15,7 +15,8 @@ PORTS = (443, 80)
 """Those that a domain is allowed on if it names none."""
 
 PRIVATE_NETWORKS = (
-    # IPv4, from IANA's registry of special-purpose addresses (RFC 6890) and multicast
+    # IPv4, from IANA's registry of special-purpose addresses (RFC 6890), without those for documentation, where nobody
+    # is; and multicast
     "0.0.0.0/8",
     "10.0.0.0/8",
     "100.64.0.0/10",
@@ -23,12 +24,9 @@ PRIVATE_NETWORKS = (
     "169.254.0.0/16",
     "172.16.0.0/12",
     "192.0.0.0/24",
-    "192.0.2.0/24",
     "192.88.99.0/24",
     "192.168.0.0/16",
     "198.18.0.0/15",
-    "198.51.100.0/24",
-    "203.0.113.0/24",
     "224.0.0.0/4",
     "240.0.0.0/4",
     # IPv6 likewise; what stands for an IPv4 address (mapped, NAT64, 6to4, Teredo) leads wherever that does

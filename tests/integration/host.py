@@ -68,6 +68,7 @@ class TestHost:
     scope: str
     image: str
     proxy_image: str = ""
+    docker_host: str = DEFAULT_DOCKER_HOST
 
     def provision(
         self, *projects: Mapping[str, Any], check: bool = False, prune: bool = False, **options: Any
@@ -94,7 +95,7 @@ class TestHost:
         args = {**info_args(), **snapshot_args(), **container_args()}
         params = {name: spec.get("default") for name, spec in args.items()}
         params.update(
-            docker_host=DEFAULT_DOCKER_HOST,
+            docker_host=self.docker_host,
             scope=self.scope,
             state_dir=str(self.state_dir),
             ready_timeout=20,

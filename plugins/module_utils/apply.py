@@ -372,7 +372,8 @@ def _erase(work: _Work, step: Step, tools: Tools) -> None:
 
 
 def _forget(work: _Work, step: Step, tools: Tools) -> None:
-    tools.records.forget(work.project, tools.site.host_state(work.project), proxy_folder(tools.site, work.project))
+    site = tools.site
+    tools.records.forget(work.project, site.host_state(work.project), proxy_folder(site, work.project))
     work.is_forgotten = True
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.berth.projects.plugins.module_utils import aspects_isolation as isolation
 from ansible_collections.berth.projects.plugins.module_utils import aspects_live as live
 from ansible_collections.berth.projects.plugins.module_utils import aspects_mounted as mounted
 from ansible_collections.berth.projects.plugins.module_utils import aspects_network as network
@@ -30,6 +31,14 @@ ASPECTS: tuple[Aspect, ...] = (
     Aspect("ports", mounted.wanted_ports, mounted.actual_ports, mounted.create_ports, checked=True),
     Aspect("env", process.wanted_env, process.actual_env, process.create_env, private=True),
     Aspect("identity", process.wanted_identity, process.actual_identity, process.create_identity),
+    Aspect("runtime", isolation.wanted_runtime, isolation.actual_runtime, isolation.create_runtime, checked=True),
+    Aspect(
+        "hardening",
+        isolation.wanted_hardening,
+        isolation.actual_hardening,
+        isolation.create_hardening,
+        checked=True,
+    ),
     Aspect(
         "resources",
         live.wanted_resources,

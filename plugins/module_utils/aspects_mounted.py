@@ -70,6 +70,8 @@ def _mount_list(definition: Definition, site: Site) -> list[dict[str, Any]]:
     ]
     mounts += [mount("bind", entry.path, entry.target, entry.read_only) for entry in definition.workspaces]
     mounts += [mount(entry.type, entry.source, entry.target, entry.read_only) for entry in definition.mounts]
+    if definition.resolver:
+        mounts.append(mount("bind", definition.resolver, "/etc/resolv.conf", True))
     if definition.docker_access:
         mounts.append(mount("bind", DOCKER_SOCKET, DOCKER_SOCKET))
     return mounts

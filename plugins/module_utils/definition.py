@@ -164,8 +164,9 @@ class SnapshotPolicy:
 class Definition:
     """One entry of ``berth_projects``, defaults merged in and validated.
 
-    ``user`` is None until the host has settled whose files the agent works on. ``host_state`` is what the rest of the
-    definition comes to, which the control node has rendered.
+    ``user`` is None until the host has settled whose files the agent works on, ``runtime`` is ``auto`` until the engine
+    has settled that, and ``resolver`` is the host's file that takes the place of /etc/resolv.conf, if any.
+    ``host_state`` is what the rest of the definition comes to, which the control node has rendered.
     """
 
     name: str
@@ -182,6 +183,9 @@ class Definition:
     healthcheck: Healthcheck = Healthcheck()
     resources: Resources = Resources()
     restart: str = "unless-stopped"
+    runtime: str = "auto"
+    hardening: str = "standard"
+    resolver: str | None = None
     network: Network = Network()
     proxy: ProxySettings | None = None
     snapshot: SnapshotPolicy = SnapshotPolicy()
@@ -191,6 +195,10 @@ class Definition:
     def working_dir(self) -> str:
         """The one workspace, or the folder that holds them all."""
         return self.workspaces[0].target if len(self.workspaces) == 1 else WORKSPACE_ROOT
+
+    @property
+    def is_strict(self) -> bool:
+        return self.hardening == "strict"
 
     @property
     def bind_sources(self) -> tuple[str, ...]:
@@ -207,6 +215,9 @@ class Definition:
 
     def owned_by(self, user: User) -> Definition:
         return replace(self, user=user)
+
+    def run_by(self, runtime: str, resolver: str | None = None) -> Definition:
+        return replace(self, runtime=runtime, resolver=resolver)
 
     def behind(self, proxy: str | None) -> Definition:
         """The same with the address of its proxy."""
@@ -235,6 +246,8 @@ def definition_from(written: Mapping[str, Any]) -> Definition:
         healthcheck=Healthcheck(**_whole(written.get("healthcheck") or {})),
         resources=_resources(written.get("resources") or {}),
         restart=written.get("restart") or "unless-stopped",
+        runtime=written.get("runtime") or "auto",
+        hardening=written.get("hardening") or "standard",
         network=_network(written.get("network") or {}),
         snapshot=SnapshotPolicy(**_whole(written.get("snapshot") or {})),
     )

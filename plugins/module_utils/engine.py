@@ -174,12 +174,21 @@ class Engine:
         return status >= 400 or f"{line}\n".encode() in output
 
     def _output(self, container_id: str, **query: str) -> tuple[int, bytes]:
-        path = f"/containers/{container_id}/logs"
-        with self.calling(f"reading the output of container {container_id[:12]}"):
+        doing = f"reading the output of container {container_id[:12]}"
+        return self._bytes(doing, f"/containers/{container_id}/logs", query)
+
+    def _bytes(self, doing: str, path: str, query: dict[str, str]) -> tuple[int, bytes]:
+        with self.calling(doing):
             if self._reader:
                 return self._reader.get_bytes(self._prefix + path, query)
             answer = self.api._get(self.api._url(path), params=query)
             return answer.status_code, answer.content
+
+    def has_file(self, container_id: str, path: str) -> bool:
+        """Whether the engine finds a file in a container, in what it would take a snapshot of."""
+        doing = f"looking into container {container_id[:12]}"
+        status, _content = self._bytes(doing, f"/containers/{container_id}/archive", {"path": path})
+        return status < 400
 
     def _find(self, doing: str, path: str, **query: str) -> dict[str, Any] | None:
         try:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The host's own addresses, as far as they are public. A proxy must not lead to them, as it must not to private ones."""
+"""The host's own addresses, as far as they are public. A proxy must not lead there, as it must not to private ones."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 import stat
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +41,10 @@ from ansible_collections.berth.projects.plugins.module_utils.world import (
 )
 
 AGENT_COMMANDS = ("claude",)
+_KEYS = re.compile(
+    r"\.(ssh|aws|gnupg|kube|azure|netrc|npmrc|pypirc|git-credentials|pgpass|vault-token)|id_(rsa|dsa|ecdsa|ed25519)(_sk)?"
+    r"|.+\.(pem|key|p12|pfx|kdbx)"
+)
 _INTERPRETERS = ("node", "sh", "ash", "bash", "dash")
 _QUESTIONS = (["--version"], ["-v"], ["--help"], ["-h"])
 
@@ -149,6 +154,22 @@ def folder_problems(definition: Definition, site: Site) -> list[str]:
     found = (_path_problem(path, path in folders, site) for path in definition.bind_sources)
     missing = (f"{path}: there is no engine's socket there" for path in sockets if not os.path.exists(path))
     return [*filter(None, found), *missing]
+
+
+def key_warnings(definition: Definition) -> list[str]:
+    """Keys and logins that lie open in what the agent works on: one look at the top of each workspace."""
+    found = []
+    for workspace in definition.workspaces:
+        try:
+            names = os.listdir(workspace.path)
+        except OSError:
+            continue
+        keys = sorted(name for name in names if _KEYS.fullmatch(name))
+        if keys:
+            found.append(
+                f"{workspace.path} contains what looks like keys or logins ({', '.join(keys)}): the agent reads them"
+            )
+    return found
 
 
 def engine_folder_problem(definition: Definition, root: str) -> str | None:

@@ -41,6 +41,7 @@ _RUN: dict[str, dict[str, Any]] = {
     "when_busy": {"type": "str", "choices": ["defer", "force"], "default": "defer"},
     "base_image": {"type": "bool", "default": False},
     "report_needs": {"type": "bool", "default": False},
+    "gvisor": {"type": "bool", "default": False},
 }
 
 

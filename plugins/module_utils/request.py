@@ -34,6 +34,7 @@ class Request:
         contents: What files of host state are made of, in base64 by SHA-256; only where they are to be written.
         recipes: What Berth's own images must be made from, each with the arguments of ``image_is_current``.
         report_needs: Return what the host lacks, instead of failing.
+        installs_gvisor: Whether the caller installs gVisor where a project demands it.
     """
 
     definitions: tuple[Definition, ...]
@@ -43,6 +44,7 @@ class Request:
     parallel: int
     prune: bool = False
     report_needs: bool = False
+    installs_gvisor: bool = False
     recipes: tuple[Mapping[str, Any], ...] = ()
     undeclared: tuple[str, ...] = ()
     contents: Mapping[str, str] = field(default_factory=dict)
@@ -67,6 +69,7 @@ def request_from(params: Mapping[str, Any]) -> Request:
         parallel=params["parallel"],
         prune=params.get("prune", False),
         report_needs=params.get("report_needs", False),
+        installs_gvisor=bool(params.get("report_needs") and params.get("gvisor")),
         recipes=tuple(payload.get("recipes") or ()),
         undeclared=tuple(payload.get("undeclared") or ()),
         contents=payload.get("contents") or {},

@@ -12,9 +12,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
+from ansible_collections.berth.projects.plugins.module_utils.aspects_isolation import GVISOR
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
+from ansible_collections.berth.projects.plugins.module_utils.facts import (
+    Facts,
+    facts_of,
+    isolation_misfit,
+    settle_runtime,
+)
 from ansible_collections.berth.projects.plugins.module_utils.host_addresses import public_addresses
 from ansible_collections.berth.projects.plugins.module_utils.host_files import (
     read_host_state,
@@ -31,6 +38,7 @@ from ansible_collections.berth.projects.plugins.module_utils.observe import (
     engine_folder_problem,
     folder_problems,
     host_of,
+    key_warnings,
     view_projects,
     with_image_env,
 )
@@ -75,6 +83,7 @@ class _Planner:
     policy: Policy
     views: Mapping[str, View]
     networks: Networks
+    facts: Facts | None
 
     def plan(self, project: str, view: View) -> Plan:
         definition = self.definitions.get(project)
@@ -82,6 +91,8 @@ class _Planner:
             return plan_undeclared(project, view, self.policy)
         plan = plan_project(Case(definition, view, self.images, self.site, self.policy, self.networks))
         problem = write_problem(definition) if any(step.verb == "sync" for step in plan.steps) else None
+        if self.facts and definition.state != "absent" and not self.policy.only_state:
+            problem = problem or isolation_misfit(definition, self.facts)
         return plan.failed(problem) if problem else plan
 
 
@@ -92,6 +103,7 @@ def survey(engine: Engine | None, request: Request, records: Records) -> Survey:
         BerthError: The engine cannot be read.
     """
     containers, image_list, volumes, networks = _lists(engine) if engine else ([], [], [], [])
+    facts = facts_of(engine.info()) if engine else Facts()
     listing = Listing(containers, request.site.scope, volumes, networks)
     snapshots = Snapshots(image_list, request.site.scope)
     orphans = find_orphans(Found(listing, snapshots, image_list, records.of_others(request.declared)), request.declared)
@@ -102,7 +114,7 @@ def survey(engine: Engine | None, request: Request, records: Records) -> Survey:
     is_reset = request.policy.operation == "reset"  # which makes as if for the first time
     known = {project: View() for project in views} if is_reset else views
     definitions, warnings = settle_users(request.definitions, known)
-    definitions = {name: settle_network(one, known[name]) for name, one in definitions.items()}
+    definitions = {name: settle_network(settle_runtime(one, facts), known[name]) for name, one in definitions.items()}
 
     coming = _coming_images(request, image_list)
     planner = _Planner(
@@ -112,6 +124,7 @@ def survey(engine: Engine | None, request: Request, records: Records) -> Survey:
         replace(request.policy, coming=coming),
         views,
         listing.networks,
+        facts if engine else None,
     )
     plans = {project: planner.plan(project, view) for project, view in views.items()}
     if engine:
@@ -121,10 +134,14 @@ def survey(engine: Engine | None, request: Request, records: Records) -> Survey:
         plans.update(_measured(engine, plans, planner))
     for project, text in warnings.items():
         plans[project] = replace(plans[project], warnings=(*plans[project].warnings, text))
+    for definition in request.definitions if not request.policy.only_state else ():
+        more = key_warnings(definition) if definition.state != "absent" else []
+        plan = plans[definition.name]
+        plans[definition.name] = replace(plan, warnings=(*plan.warnings, *more)) if more else plan
     return Survey(
         tuple(plans.values()),
         orphans,
-        [need for image, need in _NEEDS.items() if image in coming],
+        [*(need for image, need in _NEEDS.items() if image in coming), *_runtime_needs(request, facts, engine)],
         views,
         definitions,
         snapshots,
@@ -149,6 +166,12 @@ def _lists(engine: Engine) -> tuple[list[dict[str, Any]], ...]:
         volumes = pool.submit(engine.volumes, f"{MANAGED}=true")
         networks = pool.submit(engine.networks)
         return engine.containers(), images.result(), volumes.result(), networks.result()
+
+
+def _runtime_needs(request: Request, facts: Facts, engine: Engine | None) -> list[str]:
+    """gVisor, where a project demands it and somebody is going to install it."""
+    demands = any(one.runtime == GVISOR and one.state != "absent" for one in request.definitions)
+    return [GVISOR] if demands and engine and request.installs_gvisor and not facts.has_gvisor else []
 
 
 _NEEDS = {LATEST: "image", PROXY_IMAGE: "proxy"}

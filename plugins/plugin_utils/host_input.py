@@ -39,6 +39,7 @@ VARIABLES = (
     "berth_lock_timeout",
     "berth_prepare",
     "berth_engine",
+    "berth_engine_gvisor",
     "berth_network_pool",
     "berth_egress_image",
     "berth_egress_template",
@@ -244,6 +245,7 @@ def _typed(name: str, value: Any) -> Any:
 
 _FROM_COMMAND_LINE: Mapping[str, Callable[[str], Any]] = {
     "berth_prune": boolean,
+    "berth_engine_gvisor": boolean,
     "berth_apply_image_changes": boolean,
     "berth_destroy_data": boolean,
     "berth_prepare": boolean,

@@ -57,6 +57,7 @@ _VARIABLE_OF = {
     "ready_timeout": "berth_ready_timeout",
     "stop_timeout": "berth_stop_timeout",
     "lock_timeout": "berth_lock_timeout",
+    "gvisor": "berth_engine_gvisor",
     "network_pool": "berth_network_pool",
     "egress_image": "berth_egress_image",
     "egress_template": "berth_egress_template",

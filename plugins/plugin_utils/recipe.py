@@ -24,8 +24,9 @@ ROLE = Path(__file__).resolve().parents[2] / "roles" / "image"
 EGRESS_ROLE = ROLE.parent / "egress"
 PREFIX = "berth_image_"
 
-# What slim has too: without git there is no work, without netcat no ssh through a proxy, without Python nothing is taken over from host state, without the
-# others there is no TLS and no local time. Not python3-minimal: what that leaves out differs from suite to suite.
+# What slim has too: without git there is no work, without netcat no ssh through a proxy, without Python nothing is
+# taken over from host state, without the others there is no TLS and no local time. Not python3-minimal: what that
+# leaves out differs from suite to suite.
 CONTRACT_PACKAGES = ("ca-certificates", "git", "netcat-openbsd", "python3", "tzdata")
 
 PROXY_PACKAGES = ("hostname", "socat", "squid")

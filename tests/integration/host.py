@@ -84,7 +84,7 @@ class TestHost:
     def params(self, *projects: Mapping[str, Any], **options: Any) -> dict[str, Any]:
         """What the control node hands to the modules that work on projects, for these projects and options."""
         variables = {
-            "berth_projects": list(projects),
+            "berth_projects": [{"runtime": "runc", **project} for project in projects],
             "berth_image": self.image,
             "berth_state_dir": str(self.state_dir),
         }

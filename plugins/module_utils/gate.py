@@ -32,6 +32,7 @@ from ansible_collections.berth.projects.plugins.module_utils.networks import (
 from ansible_collections.berth.projects.plugins.module_utils.proxies import Proxies
 
 _ROUTES = "/proc/net/route"
+_HALF = 1  # the length of the prefix of each half of all addresses
 _TAKEN = 403  # what the engine answers where a subnet overlaps another network's
 
 
@@ -148,14 +149,17 @@ class Gate:
 
 
 def _routes() -> list[str]:
-    """Where the host's own routes lead, but for the default one: a network there would cut the host off from it."""
+    """Where the host's own routes lead: a network there would cut the host off from it.
+
+    That is but for the default one, also where it is written as two halves, as VPNs do to go before it.
+    """
     try:
         with open(_ROUTES, encoding="ascii") as file:
             rows = [line.split() for line in file.readlines()[1:]]
     except OSError:
         return []
     found = (IPv4Network((_address(row[1]), bin(int(row[7], 16)).count("1")), strict=False) for row in rows)
-    return [str(network) for network in found if network.prefixlen]
+    return [str(network) for network in found if network.prefixlen > _HALF]
 
 
 def _address(hexadecimal: str) -> int:

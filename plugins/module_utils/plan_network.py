@@ -211,11 +211,23 @@ def _cleared(plan: Plan, view: View, egress: str, is_started: bool) -> Plan:
         steps.append(Step("clean", view.proxy.name, {"container": view.proxy.id}))
     elif view.proxy:
         needed.add(egress_network(plan.project))
-    unneeded = (one for one in view.networks if one.name not in needed)
+    unneeded = [one for one in view.networks if one.name not in needed]
+    warnings = [
+        f"The network {one.name} is not needed any more, and stays as long as the container {view.strangers[one.name]} "
+        "is on it."
+        for one in unneeded
+        if one.name in view.strangers
+    ]
+    unneeded = [one for one in unneeded if one.name not in view.strangers]
     steps += [Step("clean", f"network {one.name}", {"network": one.id}) for one in unneeded]
     is_told = not plan.steps  # else it goes with what the plan is for
     reasons = [Reason("left over", step.detail, "(none)") for step in steps] if is_told else []
-    return replace(plan, steps=(*plan.steps, *steps), reasons=(*plan.reasons, *reasons))
+    return replace(
+        plan,
+        steps=(*plan.steps, *steps),
+        reasons=(*plan.reasons, *reasons),
+        warnings=(*plan.warnings, *warnings),
+    )
 
 
 def _standing_on(plan: Plan, view: View, is_started: bool) -> set[str]:

@@ -207,7 +207,7 @@ def plan(
     **policy: Any,
 ) -> Plan:
     """The plan for a definition where there is this container, with the networks of open egress if not told else."""
-    there = networks or Networks(networks_for("open"), SITE.scope)
+    there = networks or Networks(networks_for("open", project=wanted.name), SITE.scope)
     view = View(
         container,
         Record(CONTAINER_ID, 1000, 1000),
@@ -217,7 +217,7 @@ def plan(
         agents=agents,
         lineage=lineage or Lineage(),
         asides=asides,
-        networks=there.of("web") if container else (),
+        networks=there.of(wanted.name) if container else (),
         proxy=proxy,
     )
     view = replace(view, **(view_changes or {}))

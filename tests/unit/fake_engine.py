@@ -109,7 +109,7 @@ class FakeEngine(Engine):
         """Those that it was on when it ran last."""
         joined = (container.get("NetworkSettings") or {}).get("Networks") or {}
         labels = container["Config"]["Labels"] or {}
-        for name, one in joined.items():
+        for name, one in joined.items() if PROJECT in labels else ():
             if one.get("NetworkID") and not self._network(name) and name.startswith("berth-"):
                 egress = "restricted" if name.endswith((".inner", ".egress")) else "open"
                 entries = networks_for(egress, project=labels[PROJECT], scope=labels[SCOPE])

@@ -68,17 +68,25 @@ class Gate:
         """
         if definition.network.is_restricted:
             settled = self.have_networks(definition)
-            self.proxies.have(settled)
+            self.proxies.have(settled, is_up=definition.state == "started")
             return settled
         self.proxies.stop(definition.name)
         return self.have_networks(definition)
 
-    def bring_back(self, project: str, is_restricted: bool) -> None:
-        """After a replacement that failed, let the old container have its proxy again, or the host's ports."""
-        if is_restricted:
-            self.proxies.start(project)
-        else:
+    def bring_back(self, project: str, is_restricted: bool) -> str:
+        """After a replacement that failed, let the old container have its proxy again, or the host's ports.
+
+        Returns:
+            What is to be told of a proxy that does not start: without it the container reaches nothing, and runs.
+        """
+        if not is_restricted:
             self.proxies.stop(project)
+            return ""
+        try:
+            self.proxies.start(project)
+        except BerthError as error:
+            return f"Its proxy could not be started again, so it reaches nothing until the next run: {error.msg}"
+        return ""
 
     def have_networks(self, definition: Definition) -> Definition:
         """Have the networks of a definition; returns it with its proxy's address."""

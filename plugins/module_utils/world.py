@@ -133,12 +133,18 @@ class Listing:
         """The containers of a project that wait under another name."""
         return self._asides.get(project, [])
 
-    def strangers(self, project: str) -> dict[str, str]:
-        """By the names of a project's networks, another container that stands on it, running or not."""
+    def strangers(self, project: str, recorded: str | None = None) -> dict[str, str]:
+        """By the names of a project's networks, another container that stands on it, running or not.
+
+        Args:
+            project: Whose networks.
+            recorded: The id of its container, which is its own under whatever name.
+        """
         found = {}
         for network in self.networks.of(project):
             for entry in self._on_network.get(network.name, ()):
-                if not (entry.is_labelled(self.scope) and entry.project == project and entry.is_of_project):
+                is_own = entry.is_labelled(self.scope) and entry.project == project
+                if not (is_own and (entry.is_of_project or entry.id == recorded)):
                     found[network.name] = entry.name
         return found
 

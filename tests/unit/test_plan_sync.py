@@ -161,7 +161,7 @@ def test_host_state_stays_as_long_as_a_removal_waits_for_an_agent() -> None:
 def test_a_project_that_is_pruned_or_destroyed_whole_takes_its_host_state_along() -> None:
     view = View(container_of(WEB), RECORD, files=there())
     assert steps(plan_undeclared("web", view, Policy())) == ["remove", "sync host state"]
-    assert steps(plan_undeclared("web", view, Policy(operation="destroy"))) == ["remove", "sync host state", "clean network berth-web.open"]
+    assert steps(plan_undeclared("web", view, Policy(operation="destroy"))) == ["remove", "sync host state"]
     whole = Policy(operation="destroy", destroy_data=True)
     assert steps(plan_undeclared("web", view, whole)) == ["erase", "forget"]
 

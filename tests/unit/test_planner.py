@@ -571,9 +571,7 @@ def test_a_removal_clears_away_what_lies_around_the_container(is_declared: bool)
     if is_declared:
         found = plan(definition(state="absent"), own, unproven=new, lineage=lineage, asides=(left,))
     else:
-        view = View(
-            own, Record(CONTAINER_ID), unproven=new, lineage=lineage, asides=(left,), networks=OPEN.of("web")
-        )
+        view = View(own, Record(CONTAINER_ID), unproven=new, lineage=lineage, asides=(left,), networks=OPEN.of("web"))
         found = plan_undeclared("web", view, Policy())
     assert steps_of(found) == ["clean berth-web", f"clean {left['Name'][1:]}", *REMOVAL]
 

@@ -402,7 +402,10 @@ def test_a_foreign_container_of_our_name_is_not_even_inspected(state_dir: str) -
 # Prune
 
 
-@pytest.mark.parametrize(("prune", "expected"), [(False, {"web": "none"}), (True, {"web": "none", "old": "remove", "kept": "none", "lost": "none"})])
+@pytest.mark.parametrize(
+    ("prune", "expected"),
+    [(False, {"web": "none"}), (True, {"web": "none", "old": "remove", "kept": "none", "lost": "none"})],
+)
 def test_what_is_not_declared_is_removed_only_with_prune(state_dir: str, prune: bool, expected: Any) -> None:
     containers = [
         made(state_dir, definition()),

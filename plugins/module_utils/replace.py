@@ -121,8 +121,9 @@ def swap(
             ) from error
         if taken and taken.is_new:  # it goes on in the old container, so keep does not count it
             crew.snapshotter.undo(taken.reference, lineage, wish)
+        how = "running" if runs else "back"
         raise BerthError(
-            f"{told} The old container is {'running' if runs else 'back'} as {container_name(definition.name)}. {lack}".rstrip()
+            f"{told} The old container is {how} as {container_name(definition.name)}. {lack}".rstrip()
         ) from error
 
 

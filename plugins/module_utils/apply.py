@@ -164,7 +164,7 @@ def _proxy(work: _Work, step: Step, tools: Tools) -> None:
     elif work.declared.proxy is None or egress_of(work.existing) != work.declared.network.egress:
         tools.gate.proxies.start(work.project)
     else:
-        tools.gate.proxies.have(work.declared)
+        tools.gate.proxies.have(work.declared, is_up=bool((step.body or {}).get("is_up")))
 
 
 def _unpause(work: _Work, step: Step, tools: Tools) -> None:
@@ -280,10 +280,10 @@ def _undo_start(work: _Work, container_id: str, tools: Tools) -> str:
         set_aside(tools.engine, work.project, container_id, tools.stop_timeout)
     else:  # nobody can have worked in it
         tools.engine.remove(container_id)
-    tools.gate.bring_back(work.project, is_restricted=egress_of(view.previous) == "restricted")
+    lack = tools.gate.bring_back(work.project, is_restricted=egress_of(view.previous) == "restricted")
     bring_back(tools.engine, work.project, previous_id, work.declared.restart)
     work.container_id, work.record = previous_id, work.record.proven(previous_id)
-    return "The container that was there before runs again."
+    return f"The container that was there before runs again. {lack}".rstrip()
 
 
 def _restart(work: _Work, step: Step, tools: Tools) -> None:

@@ -19,7 +19,7 @@ from ansible_collections.berth.projects.plugins.module_utils.world import Listed
 
 
 def erase(engine: Engine, project: str, scope: str) -> None:
-    """Remove a project's containers, networks, snapshots and volumes.
+    """Remove a project's containers, networks, snapshots and volumes; a network that others stand on stays.
 
     What is there is listed anew: a run that was killed half-way has left less than its plan knew of.
 
@@ -36,7 +36,10 @@ def erase(engine: Engine, project: str, scope: str) -> None:
     _demand_unshared(listing, own, listing.volumes(project), lineage)
     for entry in own:
         engine.remove(entry.id)
+    shared = listing.strangers(project)
     for network in listing.networks.of(project):
+        if network.name in shared:
+            continue
         NetworkStore(engine).remove(network.id)
     remove_lineage(ImageStore(engine), lineage)
     for name in listing.volumes(project):

@@ -32,6 +32,7 @@ from ansible_collections.berth.projects.plugins.module_utils.networks import (
 from ansible_collections.berth.projects.plugins.module_utils.proxies import Proxies
 
 _ROUTES = "/proc/net/route"
+_HALF = 1  # the length of the prefix of each half of all addresses
 _TAKEN = 403  # what the engine answers where a subnet overlaps another network's
 
 
@@ -67,17 +68,25 @@ class Gate:
         """
         if definition.network.is_restricted:
             settled = self.have_networks(definition)
-            self.proxies.have(settled)
+            self.proxies.have(settled, is_up=definition.state == "started")
             return settled
         self.proxies.stop(definition.name)
         return self.have_networks(definition)
 
-    def bring_back(self, project: str, is_restricted: bool) -> None:
-        """After a replacement that failed, let the old container have its proxy again, or the host's ports."""
-        if is_restricted:
-            self.proxies.start(project)
-        else:
+    def bring_back(self, project: str, is_restricted: bool) -> str:
+        """After a replacement that failed, let the old container have its proxy again, or the host's ports.
+
+        Returns:
+            What is to be told of a proxy that does not start: without it the container reaches nothing, and runs.
+        """
+        if not is_restricted:
             self.proxies.stop(project)
+            return ""
+        try:
+            self.proxies.start(project)
+        except BerthError as error:
+            return f"Its proxy could not be started again, so it reaches nothing until the next run: {error.msg}"
+        return ""
 
     def have_networks(self, definition: Definition) -> Definition:
         """Have the networks of a definition; returns it with its proxy's address."""
@@ -148,14 +157,17 @@ class Gate:
 
 
 def _routes() -> list[str]:
-    """Where the host's own routes lead, but for the default one: a network there would cut the host off from it."""
+    """Where the host's own routes lead: a network there would cut the host off from it.
+
+    That is but for the default one, also where it is written as two halves, as VPNs do to go before it.
+    """
     try:
         with open(_ROUTES, encoding="ascii") as file:
             rows = [line.split() for line in file.readlines()[1:]]
     except OSError:
         return []
     found = (IPv4Network((_address(row[1]), bin(int(row[7], 16)).count("1")), strict=False) for row in rows)
-    return [str(network) for network in found if network.prefixlen]
+    return [str(network) for network in found if network.prefixlen > _HALF]
 
 
 def _address(hexadecimal: str) -> int:

@@ -75,6 +75,7 @@ def _view(engine: Engine, listing: Listing, lineage: Lineage, project: str, reco
         volumes=listing.volumes(project),
         parts=listing.parts(project),
         networks=listing.networks.of(project),
+        strangers=listing.strangers(project, record.container_id),
         proxy=proxy if proxy and is_own_proxy(proxy, project, listing.scope) else None,
         proxy_clash=proxy_clash(proxy) if proxy and not is_own_proxy(proxy, project, listing.scope) else None,
         has_state=record.scope == listing.scope,

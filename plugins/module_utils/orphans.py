@@ -18,6 +18,7 @@ from ansible_collections.berth.projects.plugins.module_utils.names import (
     agent_volume,
     home_volume,
 )
+from ansible_collections.berth.projects.plugins.module_utils.networks import network_names
 from ansible_collections.berth.projects.plugins.module_utils.records import Record
 from ansible_collections.berth.projects.plugins.module_utils.world import Listed, Listing
 
@@ -49,9 +50,9 @@ class Orphan:
     @property
     def is_prunable(self) -> bool:
         """Whether a run that prunes looks at its project; what can be proven to be of no use goes then."""
-        if self.type == "container":
+        if self.type in ("container", "network"):
             return self.kind == "undeclared"
-        return self.type in ("state", "network") or (self.type == "image" and self.kind == "leftover")
+        return self.type == "state" or (self.type == "image" and self.kind == "leftover")
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -132,7 +133,8 @@ def _volumes(listing: Listing, declared: Collection[str]) -> Iterator[Orphan]:
 def _networks(listing: Listing, declared: Collection[str]) -> Iterator[Orphan]:
     for one in listing.networks.ours:
         if one.project not in declared:
-            yield Orphan("network", "undeclared", one.name, one.project, id=one.id)
+            kind = "undeclared" if one.name in network_names(one.project) else "stray"
+            yield Orphan("network", kind, one.name, one.project, id=one.id)
 
 
 def _state(found: Found, declared: Collection[str]) -> Iterator[Orphan]:

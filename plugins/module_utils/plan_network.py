@@ -29,15 +29,15 @@ from ansible_collections.berth.projects.plugins.module_utils.networks import (
 )
 from ansible_collections.berth.projects.plugins.module_utils.plan import Case, Plan, Reason
 from ansible_collections.berth.projects.plugins.module_utils.proxy_files import Applied
-from ansible_collections.berth.projects.plugins.module_utils.sidecar import sidecar_body, sidecar_misfit
+from ansible_collections.berth.projects.plugins.module_utils.sidecar import is_ailing, sidecar_body, sidecar_misfit
 from ansible_collections.berth.projects.plugins.module_utils.steps import Step
-from ansible_collections.berth.projects.plugins.module_utils.world import View
+from ansible_collections.berth.projects.plugins.module_utils.world import Listed, View
 
 _STARTING = frozenset(("start", "restart", "unpause", "replace"))
 _PROVING = frozenset(("start", "restart", "replace"))
 """After these the containers that waited aside in case it should fail are gone."""
 
-_TAKEN_UP = frozenset(("rename", "replace"))
+_CLEARING = frozenset(("clean", "set-aside", "rename"))
 _STOP = Step("proxy", "stop")
 
 
@@ -58,10 +58,10 @@ def with_network(plan: Plan, case: Case) -> Plan:
         return plan
     if _is_gone_after(plan, view):
         return without_network(plan, view)
-    if view.is_aside and not (_verbs(plan) & _TAKEN_UP):
+    if view.is_aside and not plan.making and "rename" not in _verbs(plan):
         return plan
     clash = _clash(case)
-    if clash:
+    if clash and (plan.making or _runs_after(plan, view)):  # else stopping, which is what mends it, would fail, too
         return plan.failed(clash)
     if not plan.making:
         egress = egress_of(view.container) if view.container else egress
@@ -127,10 +127,13 @@ def _mended(plan: Plan, case: Case, egress: str) -> Plan:
         if found:
             steps.append(found[0])
             reasons.append(found[1])
-    # One that is to stop is of use until the container has stopped.
+    # A container that an interrupted run has left may have the ports that the proxy needs, so it goes first. A proxy
+    # that is to stop is of use until the container has stopped.
+    cleared = 1 + max((index for index, step in enumerate(plan.steps) if step.verb in _CLEARING), default=-1)
     first = [step for step in steps if step != _STOP]
     last = [step for step in steps if step == _STOP]
-    return replace(plan, steps=(*first, *plan.steps, *last), reasons=(*plan.reasons, *reasons))
+    done = (*plan.steps[:cleared], *first, *plan.steps[cleared:], *last)
+    return replace(plan, steps=done, reasons=(*plan.reasons, *reasons))
 
 
 def _network_steps(case: Case, egress: str) -> tuple[list[Step], list[Reason]]:
@@ -162,17 +165,26 @@ def _proxy_step(case: Case, is_up: bool) -> tuple[Step, Reason] | None:
         return _as_it_is(view, is_up)
     image = case.images.find(settings.image)
     if found is None or image is None or definition.network.proxy is None:
-        return Step("proxy", "make"), Reason("network", {"proxy": None}, {"proxy": "there"})
+        return _proxy("make", is_up), Reason("network", {"proxy": None}, {"proxy": "there"})
     misfit = sidecar_misfit(found, sidecar_body(definition, case.site, image.id), case.networks, case.name)
     if misfit:
-        return Step("proxy", "make"), Reason("network", {"proxy": misfit}, {"proxy": "as declared"})
-    if is_up and not found.works:
-        before = found.health if found.status == "running" else found.status
-        return Step("proxy", "start"), Reason("network", {"proxy": before}, {"proxy": "running"})
+        return _proxy("make", is_up), Reason("network", {"proxy": misfit}, {"proxy": "as declared"})
+    if is_up and is_ailing(found, view.applied):
+        return _proxy("start", is_up), Reason("network", {"proxy": _ailment(found)}, {"proxy": "running"})
     wanted = Applied(settings.config, definition.network.allow)
     if is_up and (view.applied != wanted or view.proxy_config != settings.config):
-        return Step("proxy", "reload"), _allow_reason(view, wanted)
+        return _proxy("reload", is_up), _allow_reason(view, wanted)
     return _as_it_is(view, is_up)
+
+
+def _proxy(what: str, is_up: bool) -> Step:
+    return Step("proxy", what, {"is_up": is_up})
+
+
+def _ailment(found: Listed) -> str:
+    if found.status != "running":
+        return found.status
+    return "unhealthy" if found.health == "unhealthy" else "never ready"
 
 
 def _as_it_is(view: View, is_up: bool) -> tuple[Step, Reason] | None:
@@ -180,7 +192,7 @@ def _as_it_is(view: View, is_up: bool) -> tuple[Step, Reason] | None:
     found = view.proxy
     if found is None or found.is_running == is_up:
         return None
-    step, after = (Step("proxy", "start"), "running") if is_up else (_STOP, "stopped")
+    step, after = (_proxy("start", is_up), "running") if is_up else (_STOP, "stopped")
     return step, Reason("network", {"proxy": found.status}, {"proxy": after})
 
 
@@ -210,15 +222,30 @@ def _cleared(plan: Plan, view: View, egress: str, is_started: bool) -> Plan:
         return plan
     needed = {spec.name for spec in wanted_networks(plan.project, egress)} | _standing_on(plan, view, is_started)
     steps = []
+    # It may have the ports of a container that is going to start, which is seen to be ready before a way back goes.
+    is_in_the_way = view.proxy and view.proxy.is_running and not plan.making and _verbs(plan) & _STARTING
+    first = [_STOP] if is_in_the_way and egress != "restricted" else []
     if view.proxy and inner_network(plan.project) not in needed:
         steps.append(Step("clean", view.proxy.name, {"container": view.proxy.id}))
     elif view.proxy:
         needed.add(egress_network(plan.project))
-    unneeded = (one for one in view.networks if one.name not in needed)
+    unneeded = [one for one in view.networks if one.name not in needed]
+    warnings = [
+        f"The network {one.name} is not needed any more, and stays as long as the container {view.strangers[one.name]} "
+        "is on it."
+        for one in unneeded
+        if one.name in view.strangers
+    ]
+    unneeded = [one for one in unneeded if one.name not in view.strangers]
     steps += [Step("clean", f"network {one.name}", {"network": one.id}) for one in unneeded]
     is_told = not plan.steps  # else it goes with what the plan is for
     reasons = [Reason("left over", step.detail, "(none)") for step in steps] if is_told else []
-    return replace(plan, steps=(*plan.steps, *steps), reasons=(*plan.reasons, *reasons))
+    return replace(
+        plan,
+        steps=(*first, *plan.steps, *steps),
+        reasons=(*plan.reasons, *reasons),
+        warnings=(*plan.warnings, *warnings),
+    )
 
 
 def _standing_on(plan: Plan, view: View, is_started: bool) -> set[str]:
@@ -227,6 +254,8 @@ def _standing_on(plan: Plan, view: View, is_started: bool) -> set[str]:
     is_replaced = plan.making is not None and plan.making.verb == "replace"
     if is_started and _verbs(plan) & _PROVING:
         gone |= {one["Id"] for one in view.held_asides}
+    if is_started and is_replaced:
+        gone.add(view.container_id)
     waiting: list[Mapping[str, Any]] = [one for one in view.asides if one["Id"] not in gone]
     if is_replaced and not is_started and view.container:
         waiting.append(view.container)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
@@ -26,7 +27,7 @@ from ansible_collections.berth.projects.plugins.module_utils.proxy_files import 
     read_applied,
     read_config,
 )
-from ansible_collections.berth.projects.plugins.module_utils.sidecar import sidecar_body, sidecar_misfit
+from ansible_collections.berth.projects.plugins.module_utils.sidecar import is_ailing, sidecar_body, sidecar_misfit
 from ansible_collections.berth.projects.plugins.module_utils.whole_file import write_whole_bytes
 from ansible_collections.berth.projects.plugins.module_utils.world import (
     Listed,
@@ -56,10 +57,15 @@ class Proxies:
         self._contents = contents
         self._ready_timeout = ready_timeout
 
-    def have(self, definition: Definition) -> None:
-        """Have the proxy of a definition as it should be: running, with its configuration in effect.
+    def have(self, definition: Definition, is_up: bool) -> None:
+        """Have the proxy of a definition as it should be: with its configuration in effect, if it is to run.
 
-        It stays stopped where the project is. One that is as it should be goes on with its connections.
+        One that is as it should be goes on with its connections. One that was not seen ready since it was made, or
+        that ends again and again, is started afresh: a command to reload would find nobody.
+
+        Args:
+            definition: With the proxy's settings and its address.
+            is_up: Whether it is to run: it stays stopped where the project's container is.
         """
         project, settings = definition.name, definition.proxy
         if settings is None:
@@ -79,13 +85,15 @@ class Proxies:
             self._store.join(inner_network(project), container_id, definition.network.proxy)
         else:
             container_id = found.id
-        if definition.state != "started":
-            return
-        if found is None or not found.works:
-            self._run_afresh(definition, container_id, is_running=bool(found and found.is_running))
-        elif is_changed or read_applied(self._site, project) != wanted:
+        applied = read_applied(self._site, project) if found else Applied()
+        if found is None or is_ailing(found, applied):
+            self._forget_applied(project)
+            if is_up:
+                self._run_afresh(definition, container_id, is_running=bool(found and found.is_running))
+        elif is_up and (is_changed or applied != wanted):
             self._reload(definition, container_id)
-        self._write(f"{proxy_folder(self._site, project)}/{APPLIED}", wanted.to_json())
+        if is_up:
+            self._write(f"{proxy_folder(self._site, project)}/{APPLIED}", wanted.to_json())
 
     def start(self, project: str) -> None:
         """Start the proxy that there is, whatever it allows."""
@@ -94,8 +102,10 @@ class Proxies:
             self._engine.start(found.id)
 
     def stop(self, project: str) -> None:
-        found = self._found(project)
-        if found and found.is_running:
+        """Stop it where there is one; what somebody else has given that name is left alone."""
+        container = self._engine.container(proxy_name(project))
+        found = listed_from(container) if container else None
+        if found and found.is_running and is_own_proxy(found, project, self._site.scope):
             self._engine.stop(found.id, _STOP_TIMEOUT)
 
     def _run_afresh(self, definition: Definition, container_id: str, is_running: bool) -> None:
@@ -141,6 +151,14 @@ class Proxies:
         folder = config_folder(self._site, definition.name)
         self._write(f"{folder}/{CONFIG}", base64.b64decode(self._contents[wanted]))
         return True
+
+    def _forget_applied(self, project: str) -> None:
+        path = f"{proxy_folder(self._site, project)}/{APPLIED}"
+        try:
+            with suppress(FileNotFoundError):
+                os.unlink(path)
+        except OSError as error:
+            raise BerthError(f"Cannot remove {path}: {error.strerror}.") from error
 
     def _write(self, path: str, content: bytes) -> None:
         """Nothing private is in these files, and the proxy's user, whoever that is, must be able to read them."""

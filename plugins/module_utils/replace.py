@@ -110,8 +110,9 @@ def swap(
         told = message_of(error)
         try:
             _clear_name(crew.engine, definition.name, old["Id"])
+            lack = ""
             if runs:
-                crew.gate.bring_back(definition.name, is_restricted=egress_of(old) == "restricted")
+                lack = crew.gate.bring_back(definition.name, is_restricted=egress_of(old) == "restricted")
             bring_back(crew.engine, definition.name, old["Id"], definition.restart, start=runs)
         except BerthError as second:
             raise BerthError(
@@ -120,8 +121,9 @@ def swap(
             ) from error
         if taken and taken.is_new:  # it goes on in the old container, so keep does not count it
             crew.snapshotter.undo(taken.reference, lineage, wish)
+        how = "running" if runs else "back"
         raise BerthError(
-            f"{told} The old container is {'running' if runs else 'back'} as {container_name(definition.name)}."
+            f"{told} The old container is {how} as {container_name(definition.name)}. {lack}".rstrip()
         ) from error
 
 

@@ -26,7 +26,7 @@ from ansible_collections.berth.projects.plugins.module_utils.names import (
     ownership_labels,
 )
 from ansible_collections.berth.projects.plugins.module_utils.networks import Networks
-from ansible_collections.berth.projects.plugins.module_utils.proxy_files import config_folder
+from ansible_collections.berth.projects.plugins.module_utils.proxy_files import Applied, config_folder
 from ansible_collections.berth.projects.plugins.module_utils.world import Listed
 
 CONFIG_FOLDER = "/etc/berth-proxy"
@@ -90,6 +90,11 @@ def sidecar_body(definition: Definition, site: Site, image_id: str) -> dict[str,
     made_from = fingerprint({"body": canonical(body).decode()})
     body["Labels"] = {**ownership_labels(definition.name, site.scope), _LABEL: made_from}
     return body
+
+
+def is_ailing(found: Listed, applied: Applied) -> bool:
+    """Whether a proxy does not work, or was not seen to, so that it has to be started afresh."""
+    return found.status != "running" or found.health == "unhealthy" or not applied.config
 
 
 def sidecar_misfit(found: Listed, body: Mapping[str, Any], networks: Networks, project: str) -> str | None:

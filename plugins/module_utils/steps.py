@@ -67,8 +67,8 @@ class Step:
     Args:
         verb: One of ``VERBS``.
         detail: For people, and for the steps that need a name.
-        body: What an update sends, what a clean-up removes, which networks to leave and join, or which files of host
-            state differ.
+        body: What an update sends, what a clean-up removes, which networks to leave and join, whether a
+            proxy is to run, or which files of host state differ.
         source: What a new container is made from.
         is_fresh: A new container is made from the declared image, whatever there is of snapshots.
     """

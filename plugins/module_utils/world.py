@@ -106,8 +106,11 @@ class Listing:
         # Each project asks for its own: looking through all of them for each would take N times N steps.
         self._asides: dict[str, list[Listed]] = {}
         self._parts: dict[str, list[str]] = {}
+        self._on_network: dict[str, list[Listed]] = {}
         users: dict[str, set[str]] = {}
         for entry in self.all:
+            for network in entry.networks:
+                self._on_network.setdefault(network, []).append(entry)
             users.setdefault(entry.image_id, set()).add(entry.id)
             self._parts.setdefault(entry.labels.get(SNAPSHOT_PART, ""), []).append(entry.id)
         for entry in self.labelled():
@@ -134,6 +137,21 @@ class Listing:
     def asides(self, project: str) -> list[Listed]:
         """The containers of a project that wait under another name."""
         return self._asides.get(project, [])
+
+    def strangers(self, project: str, recorded: str | None = None) -> dict[str, str]:
+        """By the names of a project's networks, another container that stands on it, running or not.
+
+        Args:
+            project: Whose networks.
+            recorded: The id of its container, which is its own under whatever name.
+        """
+        found = {}
+        for network in self.networks.of(project):
+            for entry in self._on_network.get(network.name, ()):
+                is_own = entry.is_labelled(self.scope) and entry.project == project
+                if not (is_own and (entry.is_of_project or entry.id == recorded)):
+                    found[network.name] = entry.name
+        return found
 
     def parts(self, project: str) -> tuple[str, ...]:
         """The ids of containers that an interrupted snapshot of a project has left: they inherit its images' label."""
@@ -205,6 +223,7 @@ class View:
         parts: The ids of containers that an interrupted snapshot has left.
         files: The files of its host state, by their path in it.
         networks: Those that it has.
+        strangers: By the names of those, a container on it that is not the project's own.
         proxy: The container of its proxy, as the engine lists it.
         proxy_clash: Why the name of its proxy cannot be used, or None.
         proxy_config: SHA-256 of the proxy's configuration on the host; empty where there is none.
@@ -226,6 +245,7 @@ class View:
     parts: tuple[str, ...] = ()
     files: Mapping[str, FoundFile] = field(default_factory=dict)
     networks: tuple[FoundNetwork, ...] = ()
+    strangers: Mapping[str, str] = field(default_factory=dict)
     proxy: Listed | None = None
     proxy_clash: str | None = None
     proxy_config: str = ""

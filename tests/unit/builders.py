@@ -101,9 +101,9 @@ def inspect_answer(
             "Hostname": body["Hostname"],
             "Env": [*body["Env"], *from_image],
             "Labels": {CONTRACT: "1", **body["Labels"]},
-            "WorkingDir": body["WorkingDir"],
+            "WorkingDir": body.get("WorkingDir", ""),
             "ExposedPorts": body["ExposedPorts"] or None,
-            "Healthcheck": _merged_healthcheck(body["Healthcheck"]),
+            "Healthcheck": _merged_healthcheck(body["Healthcheck"]) if "Healthcheck" in body else None,
         },
         "HostConfig": {
             "Binds": None,
@@ -118,6 +118,7 @@ def inspect_answer(
             "Memory": host.get("Memory", 0),
             "MemorySwap": host.get("MemorySwap", 0),
             "PidsLimit": host.get("PidsLimit"),
+            "Dns": host.get("Dns") or [],
             "ShmSize": host.get("ShmSize", 64 * 1024**2),
             "Ulimits": host.get("Ulimits"),
             "Init": host["Init"],
@@ -207,7 +208,7 @@ def plan(
     **policy: Any,
 ) -> Plan:
     """The plan for a definition where there is this container, with the networks of open egress if not told else."""
-    there = networks or Networks(networks_for("open"), SITE.scope)
+    there = networks or Networks(networks_for("open", project=wanted.name), SITE.scope)
     view = View(
         container,
         Record(CONTAINER_ID, 1000, 1000),
@@ -217,7 +218,7 @@ def plan(
         agents=agents,
         lineage=lineage or Lineage(),
         asides=asides,
-        networks=there.of("web") if container else (),
+        networks=there.of(wanted.name) if container else (),
         proxy=proxy,
     )
     view = replace(view, **(view_changes or {}))

@@ -68,6 +68,10 @@ class FakeEngine(Engine):
         self.volume_list: list[dict[str, Any]] = []
         self.network_list: list[dict[str, Any]] = []
         self.said = (0, "")
+        self.output_of: dict[str, tuple[str, ...]] = {}
+        """What containers print that print something else, by their names."""
+        self.watch: Callable[[], None] = lambda: None
+        """Called after each call that changed something."""
         self.is_here = False
         self._fail_at: int | None = None
         self._is_for_good = False
@@ -109,7 +113,7 @@ class FakeEngine(Engine):
         """Those that it was on when it ran last."""
         joined = (container.get("NetworkSettings") or {}).get("Networks") or {}
         labels = container["Config"]["Labels"] or {}
-        for name, one in joined.items():
+        for name, one in joined.items() if PROJECT in labels else ():
             if one.get("NetworkID") and not self._network(name) and name.startswith("berth-"):
                 egress = "restricted" if name.endswith((".inner", ".egress")) else "open"
                 entries = networks_for(egress, project=labels[PROJECT], scope=labels[SCOPE])
@@ -276,16 +280,25 @@ class FakeEngine(Engine):
                 raise EngineError(f"starting: network {one.get('NetworkID')} not found", 404)
             if network:
                 one["NetworkID"] = network["Id"]
+        self._demand_ports(container_id)
         self._change(container_id, "running")
+
+    def _demand_ports(self, container_id: str) -> None:
+        wanted = _host_ports(self._one(container_id))
+        for other in self._containers.values():
+            taken = wanted & _host_ports(other) if other["State"]["Running"] else set()
+            if taken and other["Id"] != container_id:
+                raise EngineError(f"starting: port {min(taken)} is already allocated", 500)
 
     def start_and_listen(self, container_id: str, seconds: float) -> Iterator[str]:
         self.start(container_id)
-        if READY in self.output:
+        output = self.output_of.get(self._one(container_id)["Name"].lstrip("/"), self.output)
+        if READY in output:
             self._ready.add(container_id)
         else:
             policy = self._one(container_id)["HostConfig"]["RestartPolicy"]["Name"]
             self._change(container_id, "exited" if policy == "no" else "restarting")
-        yield from self.output
+        yield from output
 
     def stop(self, container_id: str, seconds: int) -> None:
         self.do(f"stop {container_id[:3]} {seconds}", lambda: self._change(container_id, "exited"))
@@ -318,7 +331,9 @@ class FakeEngine(Engine):
         number = self._fail_at or len(self.calls) + 1
         is_over = self._is_for_good and len(self.calls) > number
         if not is_over and len(self.calls) != number and not any(call.startswith(broken) for broken in self._broken):
-            return effect()
+            result = effect()
+            self.watch()
+            return result
         if self._is_late and not is_over:
             effect()
         raise self._error or EngineError(f"{call.partition(' ')[0]}: the engine said: no", 500)
@@ -344,6 +359,11 @@ class FakeEngine(Engine):
     def _demand_free(self, name: str) -> None:
         if name in self.names:
             raise EngineError(f"the name {name} is in use", 409)
+
+
+def _host_ports(container: Mapping[str, Any]) -> set[str]:
+    bindings = container["HostConfig"].get("PortBindings") or {}
+    return {place["HostPort"] for places in bindings.values() for place in places}
 
 
 class FakeApi:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
+from ansible_collections.berth.projects.plugins.module_utils.aspects_isolation import runtime_of
 from ansible_collections.berth.projects.plugins.module_utils.aspects_mounted import actual_ports
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
@@ -90,6 +91,7 @@ def _details(engine: Engine, view: View, definition: Definition | None, now: dat
         "created": container["Created"],
         "age": age(time_of_engine(container["Created"]), now),
         "ports": _ports(ports),
+        "runtime": runtime_of(container),
         **network,
     }
 

@@ -69,7 +69,7 @@ def with_network(plan: Plan, case: Case) -> Plan:
     images, error = _image_steps(case)
     if error:
         return plan.failed(error)
-    reasons = (*plan.reasons, *_creation_reasons(plan, egress))
+    reasons = (*plan.reasons, *_creation_reasons(plan, case.definition))
     plan = replace(plan, steps=(*images, *plan.steps), reasons=reasons)
     return _cleared(plan, view, egress, case.definition.state == "started")
 
@@ -207,10 +207,16 @@ def _allow_reason(view: View, wanted: Applied) -> Reason:
     return Reason("network", was, {name: None if name in before.allow else "allowed" for name in changed})
 
 
-def _creation_reasons(plan: Plan, egress: str) -> list[Reason]:
-    """What a new container will reach, where that is not all. A replacement tells of it as a difference already."""
-    is_new = plan.making is not None and plan.making.verb == "create"
-    return [Reason("network", {"egress": None}, {"egress": egress})] if is_new and egress != "open" else []
+def _creation_reasons(plan: Plan, definition: Definition) -> list[Reason]:
+    """How a new container is kept apart, beyond what is usual. A replacement tells of it as a difference already."""
+    if plan.making is None or plan.making.verb != "create":
+        return []
+    usual = (
+        ("network", "egress", definition.network.egress, "open"),
+        ("runtime", "runtime", definition.runtime, "runc"),
+        ("hardening", "level", definition.hardening, "standard"),
+    )
+    return [Reason(aspect, {key: None}, {key: value}) for aspect, key, value, default in usual if value != default]
 
 
 def _cleared(plan: Plan, view: View, egress: str, is_started: bool) -> Plan:

@@ -13,6 +13,20 @@ from typing import Any
 from ansible_collections.berth.projects.plugins.plugin_utils.report import reason_lines, waiting, waits_for_upgrade
 from ansible_collections.berth.projects.plugins.plugin_utils.text import aligned, size_text
 
+_COLUMNS = (
+    "HOST",
+    "PROJECT",
+    "STATE",
+    "HEALTH",
+    "IMAGE",
+    "AGE",
+    "SNAPSHOTS",
+    "PORTS",
+    "NETWORK",
+    "RUNTIME",
+    "PENDING",
+)
+
 
 def status_table(hosts: Mapping[str, Mapping[str, Any]]) -> str:
     """Projects of hosts as a table, with what is pending below each; what is not declared at the end.
@@ -20,7 +34,19 @@ def status_table(hosts: Mapping[str, Mapping[str, Any]]) -> str:
     Args:
         hosts: By name, the result of module ``info``.
     """
-    columns = ("HOST", "PROJECT", "STATE", "HEALTH", "IMAGE", "AGE", "SNAPSHOTS", "PORTS", "NETWORK", "PENDING")
+    columns = (
+        "HOST",
+        "PROJECT",
+        "STATE",
+        "HEALTH",
+        "IMAGE",
+        "AGE",
+        "SNAPSHOTS",
+        "PORTS",
+        "NETWORK",
+        "RUNTIME",
+        "PENDING",
+    )
     rows = [columns]
     notes: list[str] = []
     for host, result in hosts.items():
@@ -36,6 +62,7 @@ def status_table(hosts: Mapping[str, Mapping[str, Any]]) -> str:
                     _snapshots(project),
                     ", ".join(project["ports"]) or "-",
                     project["egress"] or "-",
+                    project["runtime"] or "-",
                     _pending(project),
                 )
             )

@@ -108,9 +108,6 @@ def _unknown_keys(
     for key in value:
         if key in known:
             continue
-        if key in schema.get("x-not-built", ()):
-            yield Problem((*path, key), "is not built yet in this version of Berth, so it is refused and not ignored")
-            continue
         near = nearest(str(key), known)
         hint = f"did you mean {near}?" if near else f"known are {_listed(sorted(known))}"
         yield Problem((*path, key), f"is not a known key; {hint}")

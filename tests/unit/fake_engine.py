@@ -493,6 +493,7 @@ class FakeApi:
             "State": {"Status": "created", "Running": False, "FinishedAt": "0001-01-01T00:00:00Z"},
             "Config": {"Image": body["Image"], "Env": [], "Labels": dict(image["Config"]["Labels"])},
             "HostConfig": {"Mounts": []},
+            "NetworkSettings": {"Networks": {}},
         }
         self._engine.do("create a helper", lambda: self._engine.hold(made))
         return {"Id": str(made["Id"])}

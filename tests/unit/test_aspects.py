@@ -50,6 +50,8 @@ FULL: dict[str, Any] = {
 }
 
 GOLDEN = {
+    "runtime": "8acf790d9ef0",
+    "hardening": "21aacb7bdcb3",
     "version": "1",
     "image": "95177dc49562",
     "mounts": "98b527e08cd0",
@@ -157,7 +159,7 @@ def _shuffled(value: Any, random: Any) -> Any:
 
 
 def settled(written: dict[str, Any]) -> Any:
-    made = definition_from({"image": "berth-base", **without_nulls(written)})
+    made = definition_from({"image": "berth-base", **without_nulls(written)}).run_by("runc")
     return made if made.user else made.owned_by(User(1000, 1000))
 
 
@@ -224,6 +226,19 @@ def test_the_body_of_a_minimal_project_holds_no_surprises() -> None:
             "Init": True,
             "NetworkMode": "berth-web.open",
             "ExtraHosts": [],
+            "Runtime": "runc",
+            "CapDrop": ["ALL"],
+            "CapAdd": [
+                "AUDIT_WRITE",
+                "CHOWN",
+                "DAC_OVERRIDE",
+                "FOWNER",
+                "FSETID",
+                "KILL",
+                "SETFCAP",
+                "SETGID",
+                "SETUID",
+            ],
             "RestartPolicy": {"Name": "unless-stopped"},
             "PortBindings": {},
             "Mounts": [
@@ -310,7 +325,8 @@ def test_what_only_a_new_container_changes_has_a_fingerprint(aspect: str) -> Non
 
 def test_what_changes_live_has_none() -> None:
     assert sorted(fingerprint_labels(BASIC, SITE)) == sorted(
-        FINGERPRINT + name for name in ("version", "image", "mounts", "ports", "env", "identity")
+        FINGERPRINT + name
+        for name in ("version", "image", "mounts", "ports", "env", "identity", "runtime", "hardening")
     )
 
 

@@ -170,7 +170,7 @@ def test_a_projects_networks_are_those_with_its_labels_and_a_name_of_its_own() -
         {**network_entry(OPEN), "Name": "berth-api.inner"},
     ]
     there = Networks([*mine, *others], "default")
-    assert [one.name for one in there.of("web")] == [entry["Name"] for entry in mine]
+    assert [one.name for one in there.of("web")] == sorted(entry["Name"] for entry in mine)
     assert [one.name for one in there.of("api")] == ["berth-api.open"]
     assert (there.of("nobody"), Networks().all) == ((), ())
     assert len(there.ours) == len(mine) + len(others)

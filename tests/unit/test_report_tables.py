@@ -29,6 +29,10 @@ def found(name: str = "web", action: str = "none", **keys: Any) -> dict[str, Any
         "created": None,
         "age": "3 d",
         "ports": [],
+        "egress": "open",
+        "runtime": "runc",
+        "denied": 0,
+        "denied_last": [],
         "image": "tool:1",
         "snapshots": [],
         "snapshots_size": 0,
@@ -47,14 +51,14 @@ def test_the_table_lines_up_and_shows_what_is_not_there_as_a_dash() -> None:
                 found(ports=["127.0.0.1:1->80/tcp"], snapshots=[{}, {}], snapshots_size=512_000_000),
                 found("longer-name", "update"),
             ),
-            "h2": host(found("new", "create", status="absent", health=None, age=None)),
+            "h2": host(found("new", "create", status="absent", health=None, age=None, egress=None, runtime=None)),
         }
     )
     assert table.splitlines()[:4] == [
-        "HOST  PROJECT      STATE    HEALTH   IMAGE   AGE  SNAPSHOTS   PORTS                PENDING",
-        "h1    web          running  healthy  tool:1  3 d  2 (512 MB)  127.0.0.1:1->80/tcp  -",
-        "h1    longer-name  running  healthy  tool:1  3 d  -           -                    update",
-        "h2    new          absent   -        tool:1  -    -           -                    create",
+        "HOST  PROJECT      STATE    HEALTH   IMAGE   AGE  SNAPSHOTS   PORTS                NETWORK  RUNTIME  PENDING",
+        "h1    web          running  healthy  tool:1  3 d  2 (512 MB)  127.0.0.1:1->80/tcp  open     runc     -",
+        "h1    longer-name  running  healthy  tool:1  3 d  -           -                    open     runc     update",
+        "h2    new          absent   -        tool:1  -    -           -                    -        -        create",
     ]
 
 

@@ -67,6 +67,7 @@ def test_an_entry_is_plain_data_with_the_published_keys() -> None:
         "reasons": [{"aspect": "restart", "before": {"policy": "a"}, "after": {"policy": "b"}}],
         "container_id": "id",
         "image": "berth-base:latest",
+        "runtime": "runc",
         "status": "running",
         "warnings": ["careful"],
         "error": None,

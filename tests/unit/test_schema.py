@@ -33,7 +33,6 @@ from jsonschema import Draft202012Validator
 
 DOCUMENT = json.loads(SCHEMA.read_text(encoding="utf-8"))
 PROJECT = DOCUMENT["$defs"]["project"]["properties"]
-NOT_BUILT = DOCUMENT["$defs"]["project"]["x-not-built"]
 
 
 def told(**variables: Any) -> list[str]:
@@ -61,7 +60,6 @@ def test_defaults_take_what_a_project_takes_but_the_name() -> None:
     defaults = DOCUMENT["$defs"]["defaults"]
     assert sorted(defaults["properties"]) == sorted(PROJECT.keys() - {"name"})
     assert all(entry == {"$ref": f"#/$defs/project/properties/{key}"} for key, entry in defaults["properties"].items())
-    assert defaults["x-not-built"] == DOCUMENT["$defs"]["project"]["x-not-built"]
 
 
 def test_every_key_and_variable_is_in_the_reference() -> None:
@@ -238,8 +236,8 @@ def test_every_key_that_the_schema_allows_is_read_and_no_other() -> None:
 )
 def test_a_part_of_the_schema_has_the_fields_of_its_class(part: dict[str, Any], shape: Any) -> None:
     # what is for the agent becomes files on the control node, and reaches the host as such
-    # and so do the settings of its proxy; the address of that is settled on the host
-    names = {one.name for one in dataclasses.fields(shape)} - {"host_state", "proxy"}
+    # and so do the settings of its proxy; the address of that, and the resolver, are settled on the host
+    names = {one.name for one in dataclasses.fields(shape)} - {"host_state", "proxy", "resolver"}
     assert sorted(set(part) - set(AGENT_KEYS)) == sorted(names)
 
 
@@ -440,13 +438,6 @@ def test_what_is_not_allowed_is_told_with_its_place_and_what_is(keys: dict[str, 
 def test_the_variables_of_a_host_are_checked_too(variables: dict[str, Any], message: str) -> None:
     found = told(**variables)
     assert len(found) == 1 and found[0].startswith(message)
-
-
-@pytest.mark.parametrize("key", DOCUMENT["$defs"]["project"]["x-not-built"])
-@pytest.mark.parametrize("variable", ["berth_projects", "berth_project_defaults"])
-def test_a_key_that_is_not_built_yet_is_refused(key: str, variable: str) -> None:
-    value: Any = {key: {}} if variable == "berth_project_defaults" else [{"name": "web", key: {}}]
-    assert [text for text in told(**{variable: value}) if f".{key}: is not built yet" in text]
 
 
 def test_a_key_that_resembles_none_is_answered_with_all_there_are() -> None:

@@ -130,7 +130,7 @@ class FakeEngine:
 
     def info(self) -> dict[str, Any]:
         self.asked["info"] += 1
-        return {"NCPU": 2, "MemTotal": 4 * 1024**3, "DockerRootDir": "/var/lib/docker"}
+        return {"NCPU": 2, "MemTotal": 4 * 1024**3, "DockerRootDir": "/var/lib/docker", "Runtimes": {"runc": {}}}
 
     def processes(self, container_id: str) -> list[str]:
         self.asked["processes"] += 1
@@ -179,7 +179,7 @@ def test_an_unchanged_host_is_read_with_four_lists_and_an_inspect_each(state_dir
     engine, names = unchanged_host(state_dir, count, recorded=True)
     found = look(engine, state_dir, *({"name": name} for name in names))
     assert set(actions(found).values()) == {"none"}
-    assert engine.asked == {"containers": 1, "images": 1, "volumes": 1, "networks": 1, "container": count}
+    assert engine.asked == {"containers": 1, "images": 1, "volumes": 1, "networks": 1, "info": 1, "container": count}
 
 
 @pytest.mark.parametrize("count", [1, 5])
@@ -471,7 +471,7 @@ def test_snapshots_take_no_call_of_their_own(state_dir: str, count: int) -> None
     engine, names = unchanged_host(state_dir, count, recorded=True)
     with_images(engine, *(listed_snapshot(number, project=name) for name in names for number in (1, 2, 3)))
     look(engine, state_dir, *({"name": name} for name in names))
-    assert engine.asked == {"containers": 1, "images": 1, "volumes": 1, "networks": 1, "container": count}
+    assert engine.asked == {"containers": 1, "images": 1, "volumes": 1, "networks": 1, "info": 1, "container": count}
 
 
 def test_what_is_left_aside_of_a_replace_is_cleared_away(state_dir: str) -> None:
@@ -771,11 +771,13 @@ def test_what_the_host_cannot_give_fails_that_project_alone(state_dir: str, limi
 def test_the_base_image_is_a_need_where_somebody_is_going_to_build_it(
     state_dir: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(survey_module, "image_is_current", lambda *args: False)
+    monkeypatch.setattr(survey_module, "image_is_current", lambda *args, **recipe: False)
     payload = {
         "projects": [{"name": "web", "image": IMAGE, "user": {"uid": 1}}],
         "declared": ["web"],
-        "base_image": {"digest": "x", "base": "auto", "suite": "trixie", "ca": True},
+        "recipes": [
+            {"repository": "berth-base", "recipe_digest": "x", "base": "auto", "suite": "trixie", "ca_on": True}
+        ],
     }
     params = {"payload": json.dumps(payload), "scope": "default", "state_dir": state_dir, "parallel": 1}
     found = survey(FakeEngine(), request_from({**params, "report_needs": True}), Records(state_dir))  # type: ignore[arg-type]

@@ -9,6 +9,7 @@ from typing import Any
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
+from ansible_collections.berth.projects.plugins.plugin_utils.agent_keys import has_host_state, load
 from ansible_collections.berth.projects.plugins.plugin_utils.confirm import undeclared_problems
 from ansible_collections.berth.projects.plugins.plugin_utils.host_input import (
     VARIABLES,
@@ -19,9 +20,7 @@ from ansible_collections.berth.projects.plugins.plugin_utils.host_input import (
     refuse,
     resolve,
 )
-from ansible_collections.berth.projects.plugins.plugin_utils.host_state import state_problems
 from ansible_collections.berth.projects.plugins.plugin_utils.recipe import PREFIX, recipe_from_vars
-from ansible_collections.berth.projects.plugins.plugin_utils.templates import searcher
 
 
 class ActionModule(ActionBase):
@@ -44,9 +43,8 @@ class ActionModule(ActionBase):
         hosts = task_vars["ansible_play_hosts_all"]
         problems: list[str] = []
         inputs = [self._input(host, task_vars, problems) for host in hosts]
-        search = searcher(self._loader, self._task.get_search_path())
-        for entry in inputs if not problems else ():
-            problems.extend(state_problems(entry.definitions, entry.shared, search, entry.host))
+        if not problems:
+            problems.extend(problem for entry in inputs for problem in self._state_problems(entry))
         only = names_in(self._task.args.get("only"))
         if boolean(self._task.args.get("undeclared", False)):
             declared = {name for entry in inputs for name in entry.names}
@@ -58,6 +56,14 @@ class ActionModule(ActionBase):
             "hosts": len(inputs),
             "projects": sum(len(entry.definitions) for entry in inputs),
         }
+
+    def _state_problems(self, entry: HostInput) -> list[str]:
+        """What is wrong with what is for the agents; nothing is loaded for that where there is nothing."""
+        if not any(has_host_state(definition, entry.shared) for definition in entry.definitions):
+            return []
+        search = load("templates").searcher(self._loader, self._task.get_search_path())
+        found: list[str] = load("host_state").state_problems(entry.definitions, entry.shared, search, entry.host)
+        return found
 
     def _input(self, host: str, task_vars: dict[str, Any], problems: list[str]) -> HostInput:
         """Check one host; what is wrong goes to ``problems``."""

@@ -5,9 +5,9 @@
 """Reads a local engine through its socket with as little as that takes.
 
 An unchanged run only reads, and most of its time is start-up. Importing the SDK takes 0.1 s, and http.client, which
-brings ssl and email along, 0.01 s; a call through the SDK takes 0.65 ms of CPU, and here 0.08 ms (SDK 7.2, Python 3.11).
-So reading a local engine goes this way; everything that changes something, and every engine elsewhere, goes through the
-SDK.
+brings ssl and email along, 0.01 s; a call takes 0.65 ms of CPU through the SDK, and 0.08 ms here (SDK 7.2, Python
+3.11). So reading a local engine goes this way; everything that changes something, and every engine elsewhere, goes
+through the SDK.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "integration"))
 
 from engine_names import Namespace, engine_client, remove_everything
 from host import TestHost
-from rows import ROUNDS, Row, timed
+from rows import ROUNDS, Row, Target, timed
 from tiny_image import build_tiny_image
 
 STOP_TIMEOUT = 3  # seconds, on both sides
@@ -40,7 +40,7 @@ def replacing(mebibytes: int) -> Row:
     seconds, against, disk = zip(*rounds)
     note = f" (disk: {max(disk) / 1024**2:.0f} MiB more at its end)" if mebibytes else ""
     work = f"replace with a layer of {mebibytes} MiB, against the bare engine calls"
-    return Row(work, seconds, against, target=1.3, note=note)
+    return Row(work, seconds, against, Target(1.3), note)
 
 
 class _Subject:

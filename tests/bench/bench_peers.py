@@ -166,7 +166,7 @@ def compose_file(wanted: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         else:
             services[name]["network_mode"] = "bridge"
     own = {"networks": networks} if networks else {}
-    return {"version": "3.9", "services": services, "volumes": volumes, **own}
+    return {"services": services, "volumes": volumes, **own}
 
 
 def _compose_mount(mount: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -153,6 +154,16 @@ def run_command(command: Sequence[str], folder: Path, environment: Mapping[str, 
     if done.returncode != 0:
         raise BenchError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
     return run
+
+
+def demand_unchanged(run: Run) -> None:
+    """A run of a playbook that changed something is not what was to be measured.
+
+    Raises:
+        BenchError: It did.
+    """
+    if re.search(r"changed=[1-9]", run.output):
+        raise BenchError(f"This run was to change nothing:\n{run.output}")
 
 
 def _spent() -> float:

@@ -25,10 +25,14 @@ _NANO = 1_000_000_000
 
 
 class Contender(Protocol):
-    """Brings the scene's containers to be there and running; run again, it finds that they are."""
+    """Brings the scene's containers to be there and running; run again, it finds that they are.
+
+    ``most`` is the largest number of containers that it is measured with. One that ``is_slow`` makes them once only.
+    """
 
     name: str
     most: int
+    is_slow: bool
 
     def prepare(self) -> None: ...
 
@@ -42,6 +46,7 @@ class Berth:
     scene: Scene
     name: str = "Berth"
     most: int = 500
+    is_slow: bool = False
 
     def prepare(self) -> None:
         """The scene is made for it."""
@@ -86,6 +91,7 @@ class BareEngine:
     """The calls alone, by the SDK from eight threads: list, then create and start, or inspect."""
 
     most = 500
+    is_slow = False
 
     def __init__(self, scene: Scene) -> None:
         self.name = "bare engine calls"
@@ -116,6 +122,7 @@ class Compose:
     """``docker compose up --detach``, of the version that is installed."""
 
     most = 500
+    is_slow = False
 
     def __init__(self, scene: Scene, command: Sequence[str], version: str) -> None:
         self.name = f"Compose {version}"
@@ -190,6 +197,7 @@ class CommunityDocker:
     """A loop over ``community.docker.docker_container``: a task with an item for each container."""
 
     most = 50
+    is_slow = True
 
     def __init__(self, scene: Scene) -> None:
         self.name = "community.docker loop"

@@ -77,6 +77,8 @@ def measure(api: Any, count: int, extent: Extent) -> Measured:
         try:
             for left in reversed(range(extent.firsts(count))):
                 for one in able:
+                    if left and one.is_slow:
+                        continue
                     scene.begin_anew()
                     one.prepare()
                     times[one.name].first.append(timed(one.run))
@@ -93,12 +95,11 @@ def measure(api: Any, count: int, extent: Extent) -> Measured:
 def _find_unchanged(
     one: Contender, times: Times, rounds: int, floor: Callable[[str], object] | None, pings: list[float]
 ) -> None:
-    """Run it again, in turns with the floor. The first round warms the caches, unless a run takes a minute or so."""
-    is_slow = times.first[-1] > 30 and one.name.startswith("community")
-    for index in range(1 if is_slow else rounds + 1):
+    """Run it again, in turns with the floor. The first round warms the caches; a slow one needs none."""
+    for index in range(1 if one.is_slow else rounds + 1):
         spent = timed(lambda: _demand_unchanged(one.run()))
         ping = timed(lambda: floor("ping")) if floor else 0.0
-        if index or is_slow:
+        if index or one.is_slow:
             times.unchanged.append(spent)
             pings.extend([ping] if floor else [])
 

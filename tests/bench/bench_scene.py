@@ -9,6 +9,7 @@ import json
 import os
 import re
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -27,6 +28,8 @@ PREFIX = "berthbench"
 """All that the bench makes is called this, or ``berth-`` and this, with something after it."""
 
 FIRST_PORT = 21000
+_ATTEMPTS = 10
+_PATIENCE = 15  # seconds for a command to end
 PLAYS = {
     "ping": "- hosts: all\n  gather_facts: false\n  tasks:\n    - ansible.builtin.ping:\n",
     "debug": "- hosts: all\n  gather_facts: false\n  tasks:\n    - ansible.builtin.debug: {msg: nothing}\n",
@@ -61,7 +64,18 @@ def is_ours(name: str) -> bool:
 
 
 def remove_all(api: Any) -> None:
-    """Remove whatever has the bench's names: containers side by side, then volumes, networks and snapshots."""
+    """Remove whatever has the bench's names, also what a command that was stopped half-way is still making."""
+    for _attempt in range(_ATTEMPTS):
+        with suppress(docker.errors.APIError):  # a container has come meanwhile, and uses what was to go
+            _remove_what_is_there(api)
+        if not names_in_use(api):
+            return
+        time.sleep(0.5)
+    raise BenchError(f"These are left, and BENCH=clean removes them: {', '.join(names_in_use(api))}")
+
+
+def _remove_what_is_there(api: Any) -> None:
+    """Containers side by side, then volumes, networks and snapshots."""
     gone = docker.errors.NotFound
 
     def remove(container: Mapping[str, Any]) -> None:
@@ -147,13 +161,34 @@ def run_command(command: Sequence[str], folder: Path, environment: Mapping[str, 
         BenchError: It failed.
     """
     before, started = _spent(), time.perf_counter()
-    done = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, check=False, env={**os.environ, **(environment or {})}
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **(environment or {})},
+        start_new_session=True,
     )
-    run = Run(time.perf_counter() - started, _spent() - before, done.stdout)
-    if done.returncode != 0:
-        raise BenchError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+    try:
+        output, errors = process.communicate()
+    except BaseException:
+        _interrupt(process)
+        raise
+    run = Run(time.perf_counter() - started, _spent() - before, output)
+    if process.returncode != 0:
+        raise BenchError(f"{' '.join(command)} failed:\n{output}{errors}")
     return run
+
+
+def _interrupt(process: subprocess.Popen[str]) -> None:
+    """As Ctrl-C would: so Ansible ends its workers, which are in no group with it, and Compose what it is at."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.communicate(timeout=_PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
 
 
 def demand_unchanged(run: Run) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "integration"))
 
+from bench_scene import PREFIX
 from engine_names import Namespace, engine_client, remove_everything
 from host import TestHost
 from rows import ROUNDS, Row, Target, timed
@@ -28,7 +29,7 @@ STOP_TIMEOUT = 3  # seconds, on both sides
 def replacing(mebibytes: int) -> Row:
     """Replace a container with a layer of that size."""
     api = engine_client()
-    namespace = Namespace(f"benchreplace{mebibytes}")
+    namespace = Namespace(f"{PREFIX}-replace{mebibytes}")
     remove_everything(api, namespace)
     with tempfile.TemporaryDirectory() as name:
         subject = _Subject(TestHost(api, Path(name), namespace.scope, build_tiny_image(api)), namespace.project())

@@ -25,7 +25,7 @@ from engine_names import Namespace, remove_everything
 from tiny_image import build_tiny_image
 
 PREFIX = "berthbench"
-"""All that the bench makes is called this, or ``berth-`` and this, with something after it."""
+"""All that the bench makes is called this with something after it, or ``berth-`` or ``berth/`` before it as well."""
 
 FIRST_PORT = 21000
 _ATTEMPTS = 10
@@ -56,11 +56,12 @@ def names_in_use(api: Any) -> list[str]:
     containers = [name.lstrip("/") for one in api.containers(all=True) for name in one["Names"] or []]
     volumes = [one["Name"] for one in api.volumes()["Volumes"] or []]
     networks = [one["Name"] for one in api.networks()]
-    return sorted(name for name in [*containers, *volumes, *networks] if is_ours(name))
+    snapshots = [tag for one in api.images() for tag in one["RepoTags"] or []]
+    return sorted(name for name in [*containers, *volumes, *networks, *snapshots] if is_ours(name))
 
 
 def is_ours(name: str) -> bool:
-    return name.startswith((PREFIX, f"berth-{PREFIX}"))
+    return name.startswith((PREFIX, f"berth-{PREFIX}", f"berth/{PREFIX}"))
 
 
 def remove_all(api: Any) -> None:

@@ -250,9 +250,17 @@ class FakeApi:
     def networks(self) -> list[dict[str, Any]]:
         return [{"Name": "bridge"}, {"Name": "berthbench_web"}]
 
+    def images(self) -> list[dict[str, Any]]:
+        return [{"RepoTags": ["berth/berthbench-1:latest", "berth/web:latest"]}, {"RepoTags": None}]
 
-def test_names_in_use_are_those_of_containers_volumes_and_networks() -> None:
-    assert names_in_use(FakeApi()) == ["berth-berthbench-1-home", "berthbench-1", "berthbench_web"]
+
+def test_names_in_use_are_those_of_containers_volumes_networks_and_snapshots() -> None:
+    assert names_in_use(FakeApi()) == [
+        "berth-berthbench-1-home",
+        "berth/berthbench-1:latest",
+        "berthbench-1",
+        "berthbench_web",
+    ]
 
 
 def test_a_command_that_fails_ends_the_bench_with_what_it_said(tmp_path: Path) -> None:

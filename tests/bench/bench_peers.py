@@ -144,7 +144,7 @@ def installed_compose() -> tuple[list[str], str] | None:
             continue
         asked = subprocess.run([*command, "version", "--short"], capture_output=True, text=True, check=False)
         if asked.returncode == 0 and asked.stdout.strip():
-            return command, asked.stdout.strip()
+            return command, asked.stdout.strip().partition("-")[0]
     return None
 
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
-WIDTH, HEIGHT = 760, 440
-LEFT, RIGHT, TOP, BOTTOM = 64, 196, 48, 52
+WIDTH, HEIGHT = 820, 440
+LEFT, RIGHT, TOP, BOTTOM = 64, 240, 48, 52
 # From the Okabe-Ito palette, which people tell apart who see colours differently. A dash does it without colours.
 STYLES = (
     ("#0072b2", ""),
@@ -22,6 +22,7 @@ STYLES = (
     ("#009e73", ""),
     ("#009e73", "6 4"),
     ("#cc79a7", ""),
+    ("#cc79a7", "6 4"),
 )
 _LINE_HEIGHT = 15
 

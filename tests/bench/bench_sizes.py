@@ -191,7 +191,7 @@ def lines_of(measured: Sequence[Measured]) -> dict[str, list[tuple[float, float]
         runs["ping"] = one.pings
         for name, times in one.times.items():
             if name != "Berth":
-                runs[f"{name}, first"], runs[f"{name}, unchanged"] = times.first, times.unchanged
+                runs[f"{name}, unchanged"], runs[f"{name}, first"] = times.unchanged, times.first
         for name, seconds_of in runs.items():
             if seconds_of:
                 lines.setdefault(name, []).append((one.size, Row("", seconds_of, [1.0] * len(seconds_of)).ratio))

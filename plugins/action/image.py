@@ -11,7 +11,13 @@ from typing import Any
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
-from ansible_collections.berth.projects.plugins.plugin_utils.recipe import recipe_from_vars, role_defaults
+from ansible_collections.berth.projects.plugins.plugin_utils.recipe import (
+    proxy_recipe_from_vars,
+    recipe_from_vars,
+    role_defaults,
+)
+
+_RECIPES = {"base": recipe_from_vars, "proxy": proxy_recipe_from_vars}
 
 
 class ActionModule(ActionBase):
@@ -21,9 +27,8 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         known = task_vars or {}
         try:
-            recipe = recipe_from_vars(
-                {name: self._templar.template(known[name]) for name in role_defaults() if name in known}
-            )
+            make = _RECIPES[self._task.args.get("kind", "base")]
+            recipe = make({name: self._templar.template(known[name]) for name in role_defaults() if name in known})
         except BerthError as error:
             raise AnsibleActionFail(error.msg) from error
         result.update(

@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable
 
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
+from ansible_collections.berth.projects.plugins.module_utils.aspects_network import egress_of, proxy_of
 from ansible_collections.berth.projects.plugins.module_utils.aspects_process import user_of
-from ansible_collections.berth.projects.plugins.module_utils.definition import Definition, SnapshotPolicy, User
+from ansible_collections.berth.projects.plugins.module_utils.definition import (
+    Definition,
+    Network,
+    SnapshotPolicy,
+    User,
+)
 from ansible_collections.berth.projects.plugins.module_utils.erase import erase
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError, message_of
 from ansible_collections.berth.projects.plugins.module_utils.host_state import HostState
@@ -22,6 +28,7 @@ from ansible_collections.berth.projects.plugins.module_utils.launch import Start
 from ansible_collections.berth.projects.plugins.module_utils.names import container_name
 from ansible_collections.berth.projects.plugins.module_utils.observe import was_ever_ready
 from ansible_collections.berth.projects.plugins.module_utils.plan import Plan
+from ansible_collections.berth.projects.plugins.module_utils.proxy_files import proxy_folder
 from ansible_collections.berth.projects.plugins.module_utils.records import Record, Records
 from ansible_collections.berth.projects.plugins.module_utils.replace import (
     Crew,
@@ -131,7 +138,33 @@ def _update(work: _Work, step: Step, tools: Tools) -> None:
 
 
 def _connect(work: _Work, step: Step, tools: Tools) -> None:
-    tools.engine.connect_network(step.detail, work.id)
+    """What is too much is left first: it may be a way around what is declared."""
+    networks = step.body or {}
+    for name in networks["leave"]:
+        tools.gate.leave(name, work.id)
+    for name in networks["join"]:
+        tools.gate.join(name, work.id)
+
+
+def _network(work: _Work, step: Step, tools: Tools) -> None:
+    egress = egress_of(work.existing)
+    if egress == work.declared.network.egress:
+        work.definition = tools.gate.have_networks(work.declared)
+    else:  # of a container that waits for its replacement
+        tools.gate.have_networks(replace(work.declared, network=Network(egress, proxy=proxy_of(work.existing))))
+
+
+def _rejoin(work: _Work, step: Step, tools: Tools) -> None:
+    tools.gate.rejoin(step.detail, work.id)
+
+
+def _proxy(work: _Work, step: Step, tools: Tools) -> None:
+    if step.detail == "stop":
+        tools.gate.proxies.stop(work.project)
+    elif work.declared.proxy is None or egress_of(work.existing) != work.declared.network.egress:
+        tools.gate.proxies.start(work.project)
+    else:
+        tools.gate.proxies.have(work.declared, is_up=bool((step.body or {}).get("is_up")))
 
 
 def _unpause(work: _Work, step: Step, tools: Tools) -> None:
@@ -150,6 +183,8 @@ def _clean(work: _Work, step: Step, tools: Tools) -> None:
     snapshot = work.view.lineage.find(left.get("snapshot", ""))
     if snapshot:
         tools.snapshotter.remove(snapshot)
+    if "network" in left:
+        tools.gate.remove(left["network"])
     if "image" in left:
         tools.snapshotter.images.remove(left["image"])
 
@@ -245,9 +280,10 @@ def _undo_start(work: _Work, container_id: str, tools: Tools) -> str:
         set_aside(tools.engine, work.project, container_id, tools.stop_timeout)
     else:  # nobody can have worked in it
         tools.engine.remove(container_id)
+    lack = tools.gate.bring_back(work.project, is_restricted=egress_of(view.previous) == "restricted")
     bring_back(tools.engine, work.project, previous_id, work.declared.restart)
     work.container_id, work.record = previous_id, work.record.proven(previous_id)
-    return "The container that was there before runs again."
+    return f"The container that was there before runs again. {lack}".rstrip()
 
 
 def _restart(work: _Work, step: Step, tools: Tools) -> None:
@@ -336,7 +372,8 @@ def _erase(work: _Work, step: Step, tools: Tools) -> None:
 
 
 def _forget(work: _Work, step: Step, tools: Tools) -> None:
-    tools.records.forget(work.project, tools.site.host_state(work.project))
+    site = tools.site
+    tools.records.forget(work.project, site.host_state(work.project), proxy_folder(site, work.project))
     work.is_forgotten = True
 
 
@@ -349,6 +386,9 @@ _STEPS: Mapping[str, Callable[[_Work, Step, Tools], None]] = {
     "rename": _rename,
     "update": _update,
     "connect": _connect,
+    "network": _network,
+    "rejoin": _rejoin,
+    "proxy": _proxy,
     "unpause": _unpause,
     "create": _create,
     "start": _start,

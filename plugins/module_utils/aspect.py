@@ -27,10 +27,17 @@ Container = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Site:
-    """What a container depends on besides its definition: the folder of host state on its host, and the scope."""
+    """What a container depends on besides its definition.
+
+    Args:
+        state_dir: The folder of host state on its host.
+        scope: Whose it is.
+        addresses: The host's own that are public; looked for only where a project has a proxy.
+    """
 
     state_dir: str
     scope: str
+    addresses: tuple[str, ...] = ()
 
     def host_state(self, project: str) -> str:
         return f"{self.state_dir}/projects/{project}"

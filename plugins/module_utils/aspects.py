@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.berth.projects.plugins.module_utils import aspects_isolation as isolation
 from ansible_collections.berth.projects.plugins.module_utils import aspects_live as live
 from ansible_collections.berth.projects.plugins.module_utils import aspects_mounted as mounted
+from ansible_collections.berth.projects.plugins.module_utils import aspects_network as network
 from ansible_collections.berth.projects.plugins.module_utils import aspects_process as process
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Aspect, Site, Source
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
@@ -28,6 +30,14 @@ ASPECTS: tuple[Aspect, ...] = (
     Aspect("ports", mounted.wanted_ports, mounted.actual_ports, mounted.create_ports, checked=True),
     Aspect("env", process.wanted_env, process.actual_env, process.create_env, private=True),
     Aspect("identity", process.wanted_identity, process.actual_identity, process.create_identity),
+    Aspect("runtime", isolation.wanted_runtime, isolation.actual_runtime, isolation.create_runtime, checked=True),
+    Aspect(
+        "hardening",
+        isolation.wanted_hardening,
+        isolation.actual_hardening,
+        isolation.create_hardening,
+        checked=True,
+    ),
     Aspect(
         "resources",
         live.wanted_resources,
@@ -36,7 +46,13 @@ ASPECTS: tuple[Aspect, ...] = (
         live.change_resources,
     ),
     Aspect("restart", live.wanted_restart, live.actual_restart, live.create_restart, live.change_restart),
-    Aspect("network", live.wanted_network, live.actual_network, live.create_network, live.change_network),
+    Aspect(
+        "network",
+        network.wanted_network,
+        network.actual_network,
+        network.create_network,
+        network.change_network,
+    ),
 )
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Aspects that the engine changes as the container runs: resources, restart policy, network."""
+"""Aspects that the engine changes as the container runs: resources, restart policy."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from ansible_collections.berth.projects.plugins.module_utils.aspect import Body,
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
 from ansible_collections.berth.projects.plugins.module_utils.fingerprint import Values
 from ansible_collections.berth.projects.plugins.module_utils.steps import Step
-
-NETWORK = "bridge"
 
 # resources
 
@@ -84,24 +82,3 @@ def change_restart(before: Values, after: Values) -> Step:
 
 def create_restart(definition: Definition, site: Site) -> Body:
     return {"HostConfig": update_restart(wanted_restart(definition, site))}
-
-
-# network
-
-
-def wanted_network(definition: Definition, site: Site) -> Values:
-    return {NETWORK: "connected"}
-
-
-def actual_network(container: Container, wanted: Values) -> Values:
-    """Networks that somebody connected besides are left alone: they take nothing away."""
-    networks = container["NetworkSettings"].get("Networks") or {}
-    return {name: "connected" if name in networks else None for name in wanted}
-
-
-def change_network(before: Values, after: Values) -> Step:
-    return Step("connect", next(name for name in after if before.get(name) != after[name]))
-
-
-def create_network(definition: Definition, site: Site) -> Body:
-    return {"HostConfig": {"NetworkMode": NETWORK}}

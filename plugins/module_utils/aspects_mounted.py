@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Body, Container, Site
@@ -17,6 +17,7 @@ from ansible_collections.berth.projects.plugins.module_utils.definition import (
     HOST_STATE,
     Definition,
     Packages,
+    Port,
     normal_reference,
 )
 from ansible_collections.berth.projects.plugins.module_utils.fingerprint import Values
@@ -69,6 +70,8 @@ def _mount_list(definition: Definition, site: Site) -> list[dict[str, Any]]:
     ]
     mounts += [mount("bind", entry.path, entry.target, entry.read_only) for entry in definition.workspaces]
     mounts += [mount(entry.type, entry.source, entry.target, entry.read_only) for entry in definition.mounts]
+    if definition.resolver:
+        mounts.append(mount("bind", definition.resolver, "/etc/resolv.conf", True))
     if definition.docker_access:
         mounts.append(mount("bind", DOCKER_SOCKET, DOCKER_SOCKET))
     return mounts
@@ -113,7 +116,13 @@ def _engine_mount(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def wanted_ports(definition: Definition, site: Site) -> Values:
-    return {_port_key(port.host_ip, port.host, port.protocol): port.container for port in definition.ports}
+    """Those that the container itself has; an internal network has none, and there the proxy has them."""
+    return {} if definition.network.is_restricted else wanted_port_values(definition.ports)
+
+
+def wanted_port_values(ports: Iterable[Port]) -> Values:
+    """By where on the host, the port of the container."""
+    return {_port_key(port.host_ip, port.host, port.protocol): port.container for port in ports}
 
 
 def actual_ports(container: Container, wanted: Values) -> Values:
@@ -131,8 +140,14 @@ def _port_key(host_ip: str, host_port: int | str, protocol: str) -> str:
 
 
 def create_ports(definition: Definition, site: Site) -> Body:
+    bindings = {} if definition.network.is_restricted else port_bindings(definition.ports)
+    return {"ExposedPorts": {inside: {} for inside in bindings}, "HostConfig": {"PortBindings": bindings}}
+
+
+def port_bindings(ports: Iterable[Port]) -> dict[str, list[dict[str, str]]]:
+    """As the engine wants them: by port and protocol of the container, where on the host."""
     bindings: dict[str, list[dict[str, str]]] = {}
-    for port in definition.ports:
+    for port in ports:
         inside = f"{port.container}/{port.protocol}"
         bindings.setdefault(inside, []).append({"HostIp": port.host_ip, "HostPort": str(port.host)})
-    return {"ExposedPorts": {inside: {} for inside in bindings}, "HostConfig": {"PortBindings": bindings}}
+    return bindings

@@ -107,6 +107,46 @@ class Packages:
 
 
 @dataclass(frozen=True)
+class Network:
+    """What a project reaches.
+
+    Args:
+        egress: ``open`` (a bridge of its own), ``restricted`` (what its proxy allows) or ``none``.
+        allow: What the proxy allows, as it was written, sorted: ``example.com``, ``*.example.com``, ``example.com:22``.
+        host_access: Whether it may reach its host as ``host.docker.internal``.
+        proxy: The address of its proxy, once that is settled.
+    """
+
+    egress: str = "open"
+    allow: tuple[str, ...] = ()
+    host_access: bool = False
+    proxy: str | None = None
+
+    @property
+    def is_restricted(self) -> bool:
+        return self.egress == "restricted"
+
+
+@dataclass(frozen=True)
+class ProxySettings:
+    """How the proxy of a project is made, for one with restricted egress.
+
+    Args:
+        image: The reference of its image.
+        config: SHA-256 of its configuration, in hexadecimal.
+        command: What it is started with; empty for what the image says.
+        reload: What makes it read a changed configuration; empty where it has to be restarted for that.
+        says_ready: Whether it prints the line that Berth's own prints.
+    """
+
+    image: str
+    config: str
+    command: tuple[str, ...] = ()
+    reload: tuple[str, ...] = ()
+    says_ready: bool = True
+
+
+@dataclass(frozen=True)
 class SnapshotPolicy:
     """When a container's own files become an image: before a replace or not.
 
@@ -124,8 +164,9 @@ class SnapshotPolicy:
 class Definition:
     """One entry of ``berth_projects``, defaults merged in and validated.
 
-    ``user`` is None until the host has settled whose files the agent works on. ``host_state`` is what the rest of the
-    definition comes to, which the control node has rendered.
+    ``user`` is None until the host has settled whose files the agent works on, ``runtime`` is ``auto`` until the engine
+    has settled that, and ``resolver`` is the host's file that takes the place of /etc/resolv.conf, if any.
+    ``host_state`` is what the rest of the definition comes to, which the control node has rendered.
     """
 
     name: str
@@ -142,6 +183,11 @@ class Definition:
     healthcheck: Healthcheck = Healthcheck()
     resources: Resources = Resources()
     restart: str = "unless-stopped"
+    runtime: str = "auto"
+    hardening: str = "standard"
+    resolver: str | None = None
+    network: Network = Network()
+    proxy: ProxySettings | None = None
     snapshot: SnapshotPolicy = SnapshotPolicy()
     host_state: HostState = field(default_factory=HostState)
 
@@ -149,6 +195,10 @@ class Definition:
     def working_dir(self) -> str:
         """The one workspace, or the folder that holds them all."""
         return self.workspaces[0].target if len(self.workspaces) == 1 else WORKSPACE_ROOT
+
+    @property
+    def is_strict(self) -> bool:
+        return self.hardening == "strict"
 
     @property
     def bind_sources(self) -> tuple[str, ...]:
@@ -165,6 +215,13 @@ class Definition:
 
     def owned_by(self, user: User) -> Definition:
         return replace(self, user=user)
+
+    def run_by(self, runtime: str, resolver: str | None = None) -> Definition:
+        return replace(self, runtime=runtime, resolver=resolver)
+
+    def behind(self, proxy: str | None) -> Definition:
+        """The same with the address of its proxy."""
+        return replace(self, network=replace(self.network, proxy=proxy))
 
 
 def definition_from(written: Mapping[str, Any]) -> Definition:
@@ -189,6 +246,9 @@ def definition_from(written: Mapping[str, Any]) -> Definition:
         healthcheck=Healthcheck(**_whole(written.get("healthcheck") or {})),
         resources=_resources(written.get("resources") or {}),
         restart=written.get("restart") or "unless-stopped",
+        runtime=written.get("runtime") or "auto",
+        hardening=written.get("hardening") or "standard",
+        network=_network(written.get("network") or {}),
         snapshot=SnapshotPolicy(**_whole(written.get("snapshot") or {})),
     )
 
@@ -268,6 +328,14 @@ def _mount(entry: Mapping[str, Any]) -> Mount:
         source=normal_path(source) if kind == "bind" else source,
         target=normal_path(entry["target"]),
         read_only=bool(entry.get("read_only")),
+    )
+
+
+def _network(entry: Mapping[str, Any]) -> Network:
+    return Network(
+        egress=entry.get("egress") or "open",
+        allow=tuple(sorted({str(one).lower() for one in entry.get("allow") or ()})),
+        host_access=bool(entry.get("host_access")),
     )
 
 

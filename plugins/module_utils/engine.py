@@ -19,6 +19,7 @@ from ansible_collections.berth.projects.plugins.module_utils.errors import Berth
 from ansible_collections.berth.projects.plugins.module_utils.sdk import demand_sdk, failure_of, sdk_client
 from ansible_collections.berth.projects.plugins.module_utils.socket_reader import SCHEME, SocketReader
 
+_FRAME_HEAD = 8
 OLDEST_API = (1, 41)  # Docker 20.10
 
 
@@ -119,6 +120,11 @@ class Engine:
         answer = self._get("listing volumes", "/volumes", filters=json.dumps({"label": [label]}))
         return answer.get("Volumes") or []
 
+    def networks(self) -> list[dict[str, Any]]:
+        """Every network, as ``GET /networks`` lists them."""
+        listed: list[dict[str, Any]] = self._get("listing networks", "/networks")
+        return listed
+
     def container(self, name_or_id: str, size: bool = False) -> dict[str, Any] | None:
         """One container as ``GET /containers/{id}/json`` shows it, or None when there is none.
 
@@ -152,6 +158,11 @@ class Engine:
             ) from error
         return [row[-1] for row in answer.get("Processes") or []]
 
+    def printed(self, container_id: str) -> list[str]:
+        """The lines that a container has printed on its standard output; none where the engine keeps no output."""
+        status, output = self._output(container_id, stdout="1")
+        return [] if status >= 400 else _unframed(output).decode("utf-8", "replace").splitlines()
+
     def has_printed(self, container_id: str, line: str, since: str) -> bool:
         """Whether a container has printed a line since a time of the engine's (``2026-01-02T03:04:05.678901234Z``).
 
@@ -159,15 +170,25 @@ class Engine:
         """
         seconds, _dot, fraction = since.rstrip("Z").partition(".")
         start = f"{calendar.timegm(time.strptime(seconds, '%Y-%m-%dT%H:%M:%S'))}.{fraction or 0}"
-        query = {"stdout": "1", "since": start}
-        path = f"/containers/{container_id}/logs"
-        with self.calling(f"reading the output of container {container_id[:12]}"):
-            if self._reader:
-                status, output = self._reader.get_bytes(self._prefix + path, query)
-            else:
-                answer = self.api._get(self.api._url(path), params=query)
-                status, output = answer.status_code, answer.content
+        status, output = self._output(container_id, stdout="1", since=start)
         return status >= 400 or f"{line}\n".encode() in output
+
+    def _output(self, container_id: str, **query: str) -> tuple[int, bytes]:
+        doing = f"reading the output of container {container_id[:12]}"
+        return self._bytes(doing, f"/containers/{container_id}/logs", query)
+
+    def _bytes(self, doing: str, path: str, query: dict[str, str]) -> tuple[int, bytes]:
+        with self.calling(doing):
+            if self._reader:
+                return self._reader.get_bytes(self._prefix + path, query)
+            answer = self.api._get(self.api._url(path), params=query)
+            return answer.status_code, answer.content
+
+    def has_file(self, container_id: str, path: str) -> bool:
+        """Whether the engine finds a file in a container, in what it would take a snapshot of."""
+        doing = f"looking into container {container_id[:12]}"
+        status, _content = self._bytes(doing, f"/containers/{container_id}/archive", {"path": path})
+        return status < 400
 
     def _find(self, doing: str, path: str, **query: str) -> dict[str, Any] | None:
         try:
@@ -235,7 +256,10 @@ class Engine:
             stream.close()
 
     def run(self, container_id: str, command: Sequence[str], user: str) -> tuple[int, str]:
-        """Run a command in a running container; returns its exit status and what it printed."""
+        """Run a command in a running container; returns its exit status and what it printed.
+
+        An empty user is the container's own.
+        """
         with self.calling(f"running {command[0]} in container {container_id[:12]}"):
             made = self.api.exec_create(container_id, list(command), user=user)
             output = self.api.exec_start(made["Id"])
@@ -277,9 +301,15 @@ class Engine:
             url = self.api._url("/containers/{0}/update", container_id)
             self.api._raise_for_status(self.api._post_json(url, data=dict(body)))
 
-    def connect_network(self, network: str, container_id: str) -> None:
-        with self.calling(f"connecting container {container_id[:12]} to network {network}"):
-            self.api.connect_container_to_network(container_id, network)
+
+def _unframed(output: bytes) -> bytes:
+    """What was printed, without the head of 8 bytes before each piece: of a container that has no terminal."""
+    pieces, at = [], 0
+    while at + _FRAME_HEAD <= len(output):
+        end = at + _FRAME_HEAD + int.from_bytes(output[at + 4 : at + _FRAME_HEAD], "big")
+        pieces.append(output[at + _FRAME_HEAD : end])
+        at = end
+    return b"".join(pieces)
 
 
 def _no_answer(docker_host: str, error: BaseException) -> EngineError | EngineUnavailable:

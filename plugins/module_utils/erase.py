@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
 from ansible_collections.berth.projects.plugins.module_utils.engine_images import ImageStore
+from ansible_collections.berth.projects.plugins.module_utils.engine_networks import NetworkStore
 from ansible_collections.berth.projects.plugins.module_utils.engine_volumes import VolumeStore
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
 from ansible_collections.berth.projects.plugins.module_utils.lineage import Lineage, Snapshots
@@ -18,7 +19,7 @@ from ansible_collections.berth.projects.plugins.module_utils.world import Listed
 
 
 def erase(engine: Engine, project: str, scope: str) -> None:
-    """Remove a project's containers, snapshots and volumes.
+    """Remove a project's containers, networks, snapshots and volumes; a network that others stand on stays.
 
     What is there is listed anew: a run that was killed half-way has left less than its plan knew of.
 
@@ -27,14 +28,19 @@ def erase(engine: Engine, project: str, scope: str) -> None:
     """
     store = VolumeStore(engine)
     store.remove_helpers(project, scope, engine.containers())
-    listing = Listing(engine.containers(), scope, engine.volumes(f"{MANAGED}=true"))
-    own = [entry for entry in listing.labelled() if entry.project == project and (entry.has_its_name or entry.is_aside)]
+    listing = Listing(engine.containers(), scope, engine.volumes(f"{MANAGED}=true"), engine.networks())
+    own = [entry for entry in listing.labelled() if entry.project == project and entry.is_of_project]
     for part in listing.parts(project):
         engine.remove(part)
     lineage = Snapshots(engine.images(), scope).of(project)
     _demand_unshared(listing, own, listing.volumes(project), lineage)
     for entry in own:
         engine.remove(entry.id)
+    shared = listing.strangers(project)
+    for network in listing.networks.of(project):
+        if network.name in shared:
+            continue
+        NetworkStore(engine).remove(network.id)
     remove_lineage(ImageStore(engine), lineage)
     for name in listing.volumes(project):
         store.remove(name)

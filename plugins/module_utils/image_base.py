@@ -69,16 +69,17 @@ def resolve_base(base: str, suite: str, images: Iterable[Mapping[str, Any]]) -> 
     return otherwise
 
 
-def content_tag(recipe_digest: str, base: str, ca_digest: str) -> str:
+def content_tag(recipe_digest: str, base: str, ca_digest: str, repository: str = BASE_REPOSITORY) -> str:
     """The tag of the image that all this gives: ``berth-base:<16 hexadecimal digits>``.
 
     Args:
         recipe_digest: ``Recipe.digest``.
         base: The base's image id, or its reference while it is not there yet.
         ca_digest: That of the host's certificates; empty when none go in.
+        repository: What comes before the colon.
     """
     content = json.dumps([recipe_digest, base, ca_digest]).encode()
-    return f"{BASE_REPOSITORY}:{hashlib.sha256(content).hexdigest()[:16]}"
+    return f"{repository}:{hashlib.sha256(content).hexdigest()[:16]}"
 
 
 def image_id_of(reference: str, images: Iterable[Mapping[str, Any]]) -> str | None:

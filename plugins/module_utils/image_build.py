@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Makes the base image on a host: finds or gets its base, builds it, and names it by its content."""
+"""Makes an image of Berth's on a host: finds or gets its base, builds it, and names it by its content."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from ansible_collections.berth.projects.plugins.module_utils.engine import Engin
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError, EngineError
 from ansible_collections.berth.projects.plugins.module_utils.image_base import (
     DEBOOTSTRAP,
-    LATEST,
     Base,
     content_tag,
     image_id_of,
@@ -35,7 +34,9 @@ from ansible_collections.berth.projects.plugins.module_utils.image_recipe import
 
 
 def observe(engine: Engine, recipe: Recipe, certificates: Certificates, rebuild: bool = False) -> ImagePlan:
-    return plan_image(recipe.digest, recipe.base, recipe.suite, certificates.digest, engine.images(), rebuild)
+    return plan_image(
+        recipe.digest, recipe.base, recipe.suite, certificates.digest, engine.images(), rebuild, recipe.repository
+    )
 
 
 def get_base(engine: Engine, recipe: Recipe, build_dir: str, fresh: bool) -> tuple[Base, list[str]]:
@@ -74,7 +75,7 @@ def ensure_image(
     build_dir: str = "",
     check_mode: bool = False,
 ) -> dict[str, Any]:
-    """Bring the engine's base image to what the recipe says, or one step nearer.
+    """Bring the engine's image to what the recipe says, or one step nearer.
 
     Args:
         engine: Where to.
@@ -95,7 +96,7 @@ def ensure_image(
         return _result(plan, changed=step != "plan" and plan.action != "none", needs=needs)
     if plan.action == "tag" and plan.image and plan.image_id:
         if step != "base":
-            name_image(engine, plan.image_id, plan.image)
+            name_image(engine, plan.image_id, plan.image, recipe.latest)
         return _result(plan, changed=step != "base")
     base = plan.base
     if step != "build":
@@ -105,7 +106,7 @@ def ensure_image(
         if step == "base":
             return _result(observe(engine, recipe, certificates, rebuild), changed=base != plan.base)
     tag, image_id = build(engine, recipe, base, certificates, no_cache=rebuild)
-    name_image(engine, image_id, tag)
+    name_image(engine, image_id, tag, recipe.latest)
     return _result(replace(plan, base=base, image=tag, image_id=image_id), changed=True)
 
 
@@ -132,7 +133,7 @@ def build(engine: Engine, recipe: Recipe, base: Base, certificates: Certificates
     """
     if base.id is None:
         raise BerthError(f"The base {base.reference} is not on the engine.")
-    with engine.calling("building the base image"):
+    with engine.calling("building the image"):
         events = engine.api.build(
             fileobj=build_context(recipe, base, certificates),
             custom_context=True,
@@ -143,13 +144,13 @@ def build(engine: Engine, recipe: Recipe, base: Base, certificates: Certificates
             decode=True,
         )
         image_id = built_image_id(events)
-    return content_tag(recipe.digest, base.id, certificates.digest), image_id
+    return content_tag(recipe.digest, base.id, certificates.digest, recipe.repository), image_id
 
 
-def name_image(engine: Engine, image_id: str, tag: str) -> None:
-    """Give the image its tag, and make it ``berth-base:latest``. Older tags stay: projects may use them."""
+def name_image(engine: Engine, image_id: str, tag: str, latest: str) -> None:
+    """Give the image its tag, and make it the latest. Older tags stay: projects may use them."""
     with engine.calling(f"naming the image {tag}"):
-        for reference in (tag, LATEST):
+        for reference in (tag, latest):
             repository, name = reference.split(":")
             engine.api.tag(image_id, repository, name, force=True)
 
@@ -185,11 +186,11 @@ def built_image_id(events: Iterable[Mapping[str, Any]]) -> str:
     output = read_build(events)
     if output.error:
         raise BerthError(
-            f"The base image cannot be built: {output.error}. berth-base:latest was left as it was. "
+            f"The image cannot be built: {output.error}. The one before was left as it was. "
             f"The last lines of the build:\n{output.tail}"
         )
     if not output.image_id:
-        raise EngineError("building the base image: the engine's answer ended without an image")
+        raise EngineError("building the image: the engine's answer ended without an image")
     return output.image_id
 
 
@@ -203,7 +204,7 @@ def _pull(engine: Engine, base: Base) -> Base | None:
     except EngineError as error:
         if base.kind == "pull":
             raise BerthError(
-                f"The base of the base image is not on the engine and cannot be pulled: {error.msg}. Check "
+                f"The base of the image is not on the engine and cannot be pulled: {error.msg}. Check "
                 f"berth_image_base. Without a registry, set it to {DEBOOTSTRAP}<suite>, or load an image "
                 "into the engine."
             ) from error

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a base image is made of: everything that the control node knows of it, and its hash."""
+"""What an image of Berth's is made of: everything that the control node knows of it, and its hash."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from ansible_collections.berth.projects.plugins.module_utils.names import BASE_REPOSITORY
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class RecipeFile:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to make a base image.
+    """How to make the base image, or that of the proxy.
 
     The same variables give the same recipe on every control node. What only the host knows (the id of the base, the
     host's certificates) comes in later, see ``content_tag``.
@@ -34,6 +36,7 @@ class Recipe:
         components: The archive's components debootstrap uses.
         ca: Whether the host's own certificates go in.
         dockerfile: Its text, with the parts that the host decides on.
+        repository: What images made of it are called.
         files: The build context by path; the paths ``Dockerfile`` and ``certificates/*`` are added on the host.
     """
 
@@ -44,6 +47,12 @@ class Recipe:
     ca: bool
     dockerfile: str
     files: dict[str, RecipeFile]
+    repository: str = BASE_REPOSITORY
+
+    @property
+    def latest(self) -> str:
+        """The name of the newest of them."""
+        return f"{self.repository}:latest"
 
     @property
     def digest(self) -> str:

@@ -12,8 +12,15 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.aspects_mounted import actual_ports
+from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
 from ansible_collections.berth.projects.plugins.module_utils.engine_volumes import VolumeStore
+from ansible_collections.berth.projects.plugins.module_utils.fingerprint import Values
+from ansible_collections.berth.projects.plugins.module_utils.info_network import (
+    forwarded_ports,
+    health_with_proxy,
+    network_details,
+)
 from ansible_collections.berth.projects.plugins.module_utils.lineage import Snapshots
 from ansible_collections.berth.projects.plugins.module_utils.orphans import Orphan
 from ansible_collections.berth.projects.plugins.module_utils.records import Records
@@ -38,7 +45,8 @@ def look(params: Mapping[str, Any]) -> dict[str, Any]:
         told = plan.failed("; ".join(wrong)) if wrong else plan
         entry = result_of(told, view, definition, only_planned(told, view))
         kept = _snapshots(found.snapshots, view)
-        projects.append({**entry, "changed": False, "status": view.status, **_details(view, now), **kept})
+        details = _details(engine, view, definition, now)
+        projects.append({**entry, "changed": False, "status": view.status, **details, **kept})
     orphans = measured(engine, found.orphans)
     return {"changed": False, "projects": projects, "orphans": [orphan.as_dict() for orphan in orphans]}
 
@@ -67,19 +75,22 @@ def _measured(engine: Engine, orphan: Orphan, sizes: Mapping[str, int | None]) -
     return orphan
 
 
-def _details(view: View, now: datetime) -> dict[str, Any]:
-    container = view.container
+def _details(engine: Engine, view: View, definition: Definition | None, now: datetime) -> dict[str, Any]:
+    container, network = view.container, network_details(engine, view, definition)
     if container is None:
-        return {"health": None, "health_log": None, "created": None, "age": None, "ports": []}
+        return {"health": None, "health_log": None, "created": None, "age": None, "ports": [], **network}
     health = (container["State"].get("Health") or {}) if view.is_running else {}
     log = health.get("Log") or []
     failing = health.get("Status") == "unhealthy" and log
+    status, problem = health_with_proxy(health.get("Status"), network, view.is_running)
+    ports = {**actual_ports(container, {}), **forwarded_ports(view, definition)}
     return {
-        "health": health.get("Status"),
-        "health_log": log[-1].get("Output", "").strip() if failing else None,
+        "health": status,
+        "health_log": problem or (log[-1].get("Output", "").strip() if failing else None),
         "created": container["Created"],
         "age": age(time_of_engine(container["Created"]), now),
-        "ports": _ports(container),
+        "ports": _ports(ports),
+        **network,
     }
 
 
@@ -88,7 +99,7 @@ def time_of_engine(created: str) -> datetime:
     return datetime.strptime(created[:19], "%Y-%m-%dT%H:%M:%S").replace(tzinfo=timezone.utc)
 
 
-def _ports(container: Mapping[str, Any]) -> list[str]:
+def _ports(ports: Values) -> list[str]:
     """As ``docker ps`` shows them: ``127.0.0.1:8080->8000/tcp``."""
-    keys = ((key.rpartition("/"), inside) for key, inside in actual_ports(container, {}).items())
+    keys = ((key.rpartition("/"), inside) for key, inside in ports.items())
     return sorted(f"{outside}->{inside}/{protocol}" for (outside, _slash, protocol), inside in keys)

@@ -13,10 +13,13 @@ from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site, Source
 from ansible_collections.berth.projects.plugins.module_utils.aspects import create_body
+from ansible_collections.berth.projects.plugins.module_utils.aspects_isolation import GVISOR
 from ansible_collections.berth.projects.plugins.module_utils.aspects_mounted import wanted_image
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
+from ansible_collections.berth.projects.plugins.module_utils.gate import Gate
+from ansible_collections.berth.projects.plugins.module_utils.ids_build import IdImages, ids_misfit
 from ansible_collections.berth.projects.plugins.module_utils.names import READY, container_name
 from ansible_collections.berth.projects.plugins.module_utils.packages_build import DerivedImages
 from ansible_collections.berth.projects.plugins.module_utils.plan_image import image_misfit
@@ -25,6 +28,9 @@ from ansible_collections.berth.projects.plugins.module_utils.records import Reco
 WARNING = "berth: warning: "
 ERROR = "berth: error: "
 TAKEN = "berth: taken over "
+READY_FILE = "/run/berth/ready"
+"""What the entrypoint writes before it says that it is ready."""
+
 _LINES_SHOWN = 15
 
 
@@ -53,25 +59,35 @@ class Launcher:
 
     Args:
         ready_timeout: How long a container may take to become ready, in seconds.
+        gate: Makes what a container reaches the world by.
     """
 
-    def __init__(self, engine: Engine, site: Site, records: Records, ready_timeout: int) -> None:
+    def __init__(self, engine: Engine, site: Site, records: Records, ready_timeout: int, gate: Gate) -> None:
         self._engine = engine
         self._site = site
         self._records = records
         self._ready_timeout = ready_timeout
+        self._gate = gate
         self._images: dict[str, dict[str, Any]] = {}
         self._derived = DerivedImages(engine)
+        self._ids = IdImages(engine)
 
     def create(self, definition: Definition, source: Source) -> str:
         """Create the project's container under its name and return its id.
 
         Raises:
-            BerthError: The image does not fit, host state cannot be made, or the engine refused.
+            BerthError: The image does not fit, host state, networks or proxy cannot be made, or the engine refused.
         """
         self.check_image(definition, source.image)
         self._records.prepare(self._site.host_state(definition.name))
-        return self._engine.create(container_name(definition.name), create_body(definition, self._site, source))
+        settled = self._gate.open_for(definition)
+        made = self._engine.create(container_name(definition.name), create_body(settled, self._site, source))
+        if definition.is_strict and definition.user:
+            misfit = ids_misfit(self._engine, made, definition.user)
+            if misfit:
+                self._engine.remove(made)
+                raise BerthError(misfit)
+        return made
 
     def declared_source(self, definition: Definition) -> Source:
         """The declared image, with the declared packages on it; builds what is missing of that.
@@ -83,6 +99,8 @@ class Launcher:
         reference = definition.image
         if definition.packages:
             reference = self._derived.ensure(definition.image, definition.packages)
+        if definition.is_strict and definition.user:
+            reference = self._ids.ensure(reference, definition.user)
         return Source(reference, wanted_image(definition, self._site))
 
     def start(self, project: str, container_id: str) -> Start:
@@ -96,11 +114,25 @@ class Launcher:
         deadline = time.monotonic() + self._ready_timeout
         for line in self._engine.start_and_listen(container_id, self._ready_timeout):
             if line == READY:
+                self._check_layer(container_id)
                 return said
             said = said.with_line(line)
             last.append(line[len(ERROR) :] if line.startswith(ERROR) else line)
         ended = time.monotonic() < deadline
         raise BerthError(self._not_ready(project, container_id, ended, list(last)))
+
+    def _check_layer(self, container_id: str) -> None:
+        """Refuse a container that keeps what it writes from its engine: no snapshot of it would have that."""
+        container = self._engine.container(container_id)
+        host = container["HostConfig"] if container else {}
+        if host.get("Runtime") != GVISOR or host.get("ReadonlyRootfs"):
+            return
+        if not self._engine.has_file(container_id, READY_FILE):
+            raise BerthError(
+                "gVisor keeps what the container writes to itself, so that it would be in no snapshot, and lost with "
+                'the container. Add "--overlay2=none" to the runtimeArgs of runsc in /etc/docker/daemon.json and '
+                "reload the engine, or declare runtime: runc."
+            )
 
     def _not_ready(self, project: str, container_id: str, ended: bool, last: list[str]) -> str:
         what = f"did not become ready within {self._ready_timeout} s"

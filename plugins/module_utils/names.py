@@ -20,6 +20,8 @@ CONTRACT_VERSION = "1"
 
 BASE_REPOSITORY = "berth-base"
 PACKAGES_REPOSITORY = "berth-packages"
+PROXY_REPOSITORY = "berth-proxy"
+PROXY_IMAGE = f"{PROXY_REPOSITORY}:latest"
 
 READY = "berth: ready"
 """What an entrypoint prints when the container can be worked in."""
@@ -66,6 +68,25 @@ def name_of(container: Mapping[str, Any]) -> str:
 def short_id(image_id: str) -> str:
     """What a person reads of an image's id: twelve digits, without the name of the hash."""
     return image_id.partition(":")[2][:12]
+
+
+def proxy_name(project: str) -> str:
+    """The container of a project's proxy. No project's name has a dot, so it is no project's container."""
+    return f"berth-{project}.proxy"
+
+
+def open_network(project: str) -> str:
+    return f"berth-{project}.open"
+
+
+def inner_network(project: str) -> str:
+    """The one that a project with restricted egress shares with its proxy alone."""
+    return f"berth-{project}.inner"
+
+
+def egress_network(project: str) -> str:
+    """The one that its proxy goes out by."""
+    return f"berth-{project}.egress"
 
 
 def home_volume(project: str) -> str:

@@ -2,12 +2,13 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reads an engine and its host: three lists at the most, and one inspect a project."""
+"""Reads an engine and its host: four lists at the most, and one inspect a project."""
 
 from __future__ import annotations
 
 import os
 import posixpath
+import re
 import stat
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,19 +21,30 @@ from ansible_collections.berth.projects.plugins.module_utils.engine import Engin
 from ansible_collections.berth.projects.plugins.module_utils.errors import EngineError
 from ansible_collections.berth.projects.plugins.module_utils.fingerprint import VERSION
 from ansible_collections.berth.projects.plugins.module_utils.lineage import Lineage, Snapshots
-from ansible_collections.berth.projects.plugins.module_utils.names import FINGERPRINT_VERSION, READY, container_name
+from ansible_collections.berth.projects.plugins.module_utils.names import (
+    FINGERPRINT_VERSION,
+    READY,
+    container_name,
+    proxy_name,
+)
 from ansible_collections.berth.projects.plugins.module_utils.records import Record, Records
 from ansible_collections.berth.projects.plugins.module_utils.world import (
     Host,
     Listing,
     Unproven,
     View,
+    is_own_proxy,
     name_clash,
+    proxy_clash,
     snapshot_clash,
     volume_clash,
 )
 
 AGENT_COMMANDS = ("claude",)
+_KEYS = re.compile(
+    r"\.(ssh|aws|gnupg|kube|azure|netrc|npmrc|pypirc|git-credentials|pgpass|vault-token)|id_(rsa|dsa|ecdsa|ed25519)(_sk)?"
+    r"|.+\.(pem|key|p12|pfx|kdbx)"
+)
 _INTERPRETERS = ("node", "sh", "ash", "bash", "dash")
 _QUESTIONS = (["--version"], ["-v"], ["--help"], ["-h"])
 
@@ -55,12 +67,17 @@ def view_projects(
 
 def _view(engine: Engine, listing: Listing, lineage: Lineage, project: str, records: Records) -> View:
     record = records.read(project)
+    proxy = listing.named(proxy_name(project))
     view = View(
         record=record,
         lineage=lineage,
         image_users=listing.image_users,
         volumes=listing.volumes(project),
         parts=listing.parts(project),
+        networks=listing.networks.of(project),
+        strangers=listing.strangers(project, record.container_id),
+        proxy=proxy if proxy and is_own_proxy(proxy, project, listing.scope) else None,
+        proxy_clash=proxy_clash(proxy) if proxy and not is_own_proxy(proxy, project, listing.scope) else None,
         has_state=record.scope == listing.scope,
     )
     entry = listing.named(container_name(project))
@@ -138,6 +155,22 @@ def folder_problems(definition: Definition, site: Site) -> list[str]:
     found = (_path_problem(path, path in folders, site) for path in definition.bind_sources)
     missing = (f"{path}: there is no engine's socket there" for path in sockets if not os.path.exists(path))
     return [*filter(None, found), *missing]
+
+
+def key_warnings(definition: Definition) -> list[str]:
+    """Keys and logins that lie open in what the agent works on: one look at the top of each workspace."""
+    found = []
+    for workspace in definition.workspaces:
+        try:
+            names = os.listdir(workspace.path)
+        except OSError:
+            continue
+        keys = sorted(name for name in names if _KEYS.fullmatch(name))
+        if keys:
+            found.append(
+                f"{workspace.path} contains what looks like keys or logins ({', '.join(keys)}): the agent reads them"
+            )
+    return found
 
 
 def engine_folder_problem(definition: Definition, root: str) -> str | None:

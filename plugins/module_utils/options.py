@@ -11,6 +11,7 @@ from typing import Any
 from ansible_collections.berth.projects.plugins.module_utils.connection import CONNECTION_ARGS
 from ansible_collections.berth.projects.plugins.module_utils.image_base import LATEST
 from ansible_collections.berth.projects.plugins.module_utils.terms import FROM_DEFINITION, OPERATIONS
+from ansible_collections.berth.projects.plugins.module_utils.terms import POOL as NETWORK_POOL
 
 _PROJECTS: dict[str, dict[str, Any]] = {
     "projects": {"type": "list", "elements": "dict"},
@@ -18,6 +19,10 @@ _PROJECTS: dict[str, dict[str, Any]] = {
     "env": {"type": "dict", "default": {}},
     "image": {"type": "str", "default": LATEST},
     "mcp_servers": {"type": "dict", "default": {}},
+    "egress_image": {"type": "str"},
+    "egress_template": {"type": "str"},
+    "egress_command": {"type": "list", "elements": "str"},
+    "egress_reload": {"type": "list", "elements": "str"},
     "instructions": {"type": "str"},
     "templates": {"type": "dict", "default": {}},
     "only": {"type": "raw"},
@@ -36,6 +41,7 @@ _RUN: dict[str, dict[str, Any]] = {
     "when_busy": {"type": "str", "choices": ["defer", "force"], "default": "defer"},
     "base_image": {"type": "bool", "default": False},
     "report_needs": {"type": "bool", "default": False},
+    "gvisor": {"type": "bool", "default": False},
 }
 
 
@@ -71,6 +77,7 @@ def container_args() -> dict[str, dict[str, Any]]:
         "destroy_data": {"type": "bool", "default": False},
         # The control node's half sees to it; it is never sent.
         "confirm": {"type": "raw"},
+        "network_pool": {"type": "str", "default": NETWORK_POOL},
         "ready_timeout": {"type": "int", "default": 120},
         "stop_timeout": {"type": "int", "default": 10},
         "lock_timeout": {"type": "int", "default": 600},

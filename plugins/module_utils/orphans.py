@@ -18,6 +18,7 @@ from ansible_collections.berth.projects.plugins.module_utils.names import (
     agent_volume,
     home_volume,
 )
+from ansible_collections.berth.projects.plugins.module_utils.networks import network_names
 from ansible_collections.berth.projects.plugins.module_utils.records import Record
 from ansible_collections.berth.projects.plugins.module_utils.world import Listed, Listing
 
@@ -27,7 +28,7 @@ class Orphan:
     """One such thing.
 
     Args:
-        type: ``container``, ``image``, ``volume`` or ``state`` (files on the host).
+        type: ``container``, ``image``, ``volume``, ``network`` or ``state`` (files on the host).
         kind: ``undeclared`` (its project is not declared), ``kept`` (a container that waits aside), ``leftover`` (of
             interrupted work), ``unused`` (an image that nothing was made from) or ``stray`` (our labels under a name
             that is not ours: not touched).
@@ -49,7 +50,7 @@ class Orphan:
     @property
     def is_prunable(self) -> bool:
         """Whether a run that prunes looks at its project; what can be proven to be of no use goes then."""
-        if self.type == "container":
+        if self.type in ("container", "network"):
             return self.kind == "undeclared"
         return self.type == "state" or (self.type == "image" and self.kind == "leftover")
 
@@ -73,11 +74,12 @@ class Found:
 
 
 def find_orphans(found: Found, declared: Collection[str]) -> tuple[Orphan, ...]:
-    """All orphans of a scope: containers, then images, volumes and host state, each by name."""
+    """All orphans of a scope: containers, then images, volumes, networks and host state, each by name."""
     return (
         *_containers(found.listing, declared),
         *sorted(_images(found, declared), key=lambda orphan: orphan.name),
         *_volumes(found.listing, declared),
+        *_networks(found.listing, declared),
         *_state(found, declared),
     )
 
@@ -96,7 +98,7 @@ def _containers(listing: Listing, declared: Collection[str]) -> Iterator[Orphan]
 def _kind(entry: Listed, declared: Collection[str]) -> str | None:
     if entry.is_aside:
         return "kept"
-    if not entry.has_its_name:
+    if not entry.is_of_project:
         return "stray"
     return None if entry.project in declared else "undeclared"
 
@@ -126,6 +128,13 @@ def _volumes(listing: Listing, declared: Collection[str]) -> Iterator[Orphan]:
     for name in listing.volumes():
         if name not in own:
             yield Orphan("volume", "undeclared", name, listing.project_of_volume(name))
+
+
+def _networks(listing: Listing, declared: Collection[str]) -> Iterator[Orphan]:
+    for one in listing.networks.ours:
+        if one.project not in declared:
+            kind = "undeclared" if one.name in network_names(one.project) else "stray"
+            yield Orphan("network", kind, one.name, one.project, id=one.id)
 
 
 def _state(found: Found, declared: Collection[str]) -> Iterator[Orphan]:

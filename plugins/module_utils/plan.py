@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
 from ansible_collections.berth.projects.plugins.module_utils.fingerprint import Values
 from ansible_collections.berth.projects.plugins.module_utils.lineage import LATEST_TAG
+from ansible_collections.berth.projects.plugins.module_utils.networks import Networks
 from ansible_collections.berth.projects.plugins.module_utils.steps import ACTIONS, Step
 from ansible_collections.berth.projects.plugins.module_utils.world import Images, View
 
@@ -102,6 +103,7 @@ class Case:
     images: Images
     site: Site
     policy: Policy
+    networks: Networks = field(default_factory=Networks)
 
     @property
     def name(self) -> str:

@@ -24,6 +24,7 @@ from ansible_collections.berth.projects.plugins.module_utils.plan_image import (
     is_outdated,
     source_of_snapshot,
 )
+from ansible_collections.berth.projects.plugins.module_utils.plan_network import with_network, without_network
 from ansible_collections.berth.projects.plugins.module_utils.plan_provision import (
     differences,
     mending_reasons,
@@ -42,7 +43,7 @@ def plan_project(case: Case) -> Plan:
     """What is to be done for one project."""
     if case.view.clash:
         return Plan(case.name, error=case.view.clash)
-    return with_sync(_PLANNERS[case.policy.operation](case), case)
+    return with_network(with_sync(_PLANNERS[case.policy.operation](case), case), case)
 
 
 def plan_undeclared(project: str, view: View, policy: Policy) -> Plan:
@@ -50,12 +51,12 @@ def plan_undeclared(project: str, view: View, policy: Policy) -> Plan:
     if view.clash:
         return Plan(project, error=view.clash)
     if policy.operation == "destroy":
-        return without_host_state(_plan_destruction(project, view, policy), view)
+        return without_network(without_host_state(_plan_destruction(project, view, policy), view), view)
     plan = plan_removal(project, view, policy, reason=Reason("state", view.status, "not declared"))
     is_bare = not view.lineage.snapshots and not view.volumes and not view.asides
     if view.container is None and is_bare and view.has_state:
         plan = _forgetting(plan)
-    return without_host_state(plan, view)
+    return without_network(without_host_state(plan, view), view)
 
 
 def _plan_upgrade(case: Case) -> Plan:

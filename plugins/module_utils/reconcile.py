@@ -13,11 +13,13 @@ from typing import Any, Callable
 
 from ansible_collections.berth.projects.plugins.module_utils.apply import Tools, carry_out
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
+from ansible_collections.berth.projects.plugins.module_utils.gate import Gate
 from ansible_collections.berth.projects.plugins.module_utils.host_writer import HostWriter
 from ansible_collections.berth.projects.plugins.module_utils.launch import Launcher
 from ansible_collections.berth.projects.plugins.module_utils.losses import losses_by_project
 from ansible_collections.berth.projects.plugins.module_utils.plan import Plan
 from ansible_collections.berth.projects.plugins.module_utils.preview import module_result, only_planned_all, open_engine
+from ansible_collections.berth.projects.plugins.module_utils.proxies import Proxies
 from ansible_collections.berth.projects.plugins.module_utils.records import Records
 from ansible_collections.berth.projects.plugins.module_utils.request import Request, request_from
 from ansible_collections.berth.projects.plugins.module_utils.result import Outcome
@@ -57,12 +59,15 @@ def reconcile(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def _tools(engine: Engine, records: Records, request: Request, params: Mapping[str, Any]) -> Tools:
-    launcher = Launcher(engine, request.site, records, params["ready_timeout"])
+    proxies = Proxies(engine, request.site, request.contents, params["ready_timeout"])
+    gate = Gate(engine, request.site, params["network_pool"], proxies)
+    launcher = Launcher(engine, request.site, records, params["ready_timeout"], gate)
     return Tools(
         engine,
         launcher,
         Snapshotter(engine),
         params["stop_timeout"],
+        gate,
         records,
         request.site,
         HostWriter(request.contents),

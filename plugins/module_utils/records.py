@@ -112,11 +112,12 @@ class Records:
         names = [name[: -len(_SUFFIX)] for name in files if name.endswith(_SUFFIX)]
         return {name: self.read(name) for name in names if name not in projects}
 
-    def forget(self, project: str, host_state: str) -> None:
-        """Remove the project's host state and then its record, so that the record goes on telling of what is left."""
-        with self._told(f"remove {host_state}"):
-            if os.path.isdir(host_state):
-                shutil.rmtree(host_state)
+    def forget(self, project: str, *folders: str) -> None:
+        """Remove the project's folders and then its record, so that the record goes on telling of what is left."""
+        for folder in folders:
+            with self._told(f"remove {folder}"):
+                if os.path.isdir(folder):
+                    shutil.rmtree(folder)
         with self._told(f"remove {self._path(project)}"), suppress(FileNotFoundError):
             os.unlink(self._path(project))
 

@@ -18,9 +18,11 @@ from typing import Any
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Source
 from ansible_collections.berth.projects.plugins.module_utils.aspects_live import update_restart
 from ansible_collections.berth.projects.plugins.module_utils.aspects_mounted import image_values
+from ansible_collections.berth.projects.plugins.module_utils.aspects_network import egress_of
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError, message_of
+from ansible_collections.berth.projects.plugins.module_utils.gate import Gate
 from ansible_collections.berth.projects.plugins.module_utils.launch import Launcher, Start
 from ansible_collections.berth.projects.plugins.module_utils.lineage import Lineage
 from ansible_collections.berth.projects.plugins.module_utils.names import (
@@ -43,6 +45,7 @@ class Crew:
     launcher: Launcher
     snapshotter: Snapshotter
     stop_timeout: int
+    gate: Gate
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,9 @@ def swap(
         told = message_of(error)
         try:
             _clear_name(crew.engine, definition.name, old["Id"])
+            lack = ""
+            if runs:
+                lack = crew.gate.bring_back(definition.name, is_restricted=egress_of(old) == "restricted")
             bring_back(crew.engine, definition.name, old["Id"], definition.restart, start=runs)
         except BerthError as second:
             raise BerthError(
@@ -115,8 +121,9 @@ def swap(
             ) from error
         if taken and taken.is_new:  # it goes on in the old container, so keep does not count it
             crew.snapshotter.undo(taken.reference, lineage, wish)
+        how = "running" if runs else "back"
         raise BerthError(
-            f"{told} The old container is {'running' if runs else 'back'} as {container_name(definition.name)}."
+            f"{told} The old container is {how} as {container_name(definition.name)}. {lack}".rstrip()
         ) from error
 
 

@@ -12,7 +12,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
-from ansible_collections.berth.projects.plugins.module_utils.definition import Definition, definition_from
+from ansible_collections.berth.projects.plugins.module_utils.definition import (
+    Definition,
+    ProxySettings,
+    definition_from,
+)
 from ansible_collections.berth.projects.plugins.module_utils.host_state import host_state_from
 from ansible_collections.berth.projects.plugins.module_utils.lineage import LATEST_TAG
 from ansible_collections.berth.projects.plugins.module_utils.plan import Policy
@@ -28,8 +32,9 @@ class Request:
         declared: The names of all projects of the host, also of those that this run does not work on.
         undeclared: Names of projects to work on that no definition names.
         contents: What files of host state are made of, in base64 by SHA-256; only where they are to be written.
-        base_image: What the base image must be made from, ``{digest, base, suite, ca}``, or None.
+        recipes: What Berth's own images must be made from, each with the arguments of ``image_is_current``.
         report_needs: Return what the host lacks, instead of failing.
+        installs_gvisor: Whether the caller installs gVisor where a project demands it.
     """
 
     definitions: tuple[Definition, ...]
@@ -39,7 +44,8 @@ class Request:
     parallel: int
     prune: bool = False
     report_needs: bool = False
-    base_image: Mapping[str, Any] | None = None
+    installs_gvisor: bool = False
+    recipes: tuple[Mapping[str, Any], ...] = ()
     undeclared: tuple[str, ...] = ()
     contents: Mapping[str, str] = field(default_factory=dict)
 
@@ -53,21 +59,41 @@ def request_from(params: Mapping[str, Any]) -> Request:
     payload = json.loads(params["payload"])
     state_dir = (params["state_dir"] or default_state_dir()).rstrip("/")
     return Request(
-        definitions=tuple(_definition(entry, payload.get("states") or {}) for entry in payload["projects"]),
+        definitions=tuple(
+            _definition(entry, payload.get("states") or {}, payload.get("proxies") or {})
+            for entry in payload["projects"]
+        ),
         declared=frozenset(payload["declared"]),
         site=Site(state_dir, params["scope"]),
         policy=_policy(params),
         parallel=params["parallel"],
         prune=params.get("prune", False),
         report_needs=params.get("report_needs", False),
-        base_image=payload.get("base_image"),
+        installs_gvisor=bool(params.get("report_needs") and params.get("gvisor")),
+        recipes=tuple(payload.get("recipes") or ()),
         undeclared=tuple(payload.get("undeclared") or ()),
         contents=payload.get("contents") or {},
     )
 
 
-def _definition(entry: Mapping[str, Any], states: Mapping[str, Any]) -> Definition:
-    return replace(definition_from(entry), host_state=host_state_from(states.get(entry["name"])))
+def _definition(entry: Mapping[str, Any], states: Mapping[str, Any], proxies: Mapping[str, Any]) -> Definition:
+    name = entry["name"]
+    proxy = proxies.get(name)
+    return replace(
+        definition_from(entry),
+        host_state=host_state_from(states.get(name)),
+        proxy=_proxy_settings(proxy) if proxy else None,
+    )
+
+
+def _proxy_settings(entry: Mapping[str, Any]) -> ProxySettings:
+    return ProxySettings(
+        image=entry["image"],
+        config=entry["config"],
+        command=tuple(entry["command"]),
+        reload=tuple(entry["reload"]),
+        says_ready=entry["says_ready"],
+    )
 
 
 def _policy(params: Mapping[str, Any]) -> Policy:

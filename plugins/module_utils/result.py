@@ -52,6 +52,7 @@ def result_of(
         "reasons": [asdict(reason) for reason in plan.reasons],
         "container_id": outcome.container_id if status != "absent" else None,
         "image": definition.image if definition else None,
+        "runtime": definition.runtime if definition else None,
         "status": status,
         "warnings": list(outcome.warnings),
         "error": outcome.error,

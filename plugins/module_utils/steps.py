@@ -43,6 +43,9 @@ VERBS: Mapping[str, Verb] = {
     "rename": Verb("update"),
     "update": Verb("update", is_measured=True),
     "connect": Verb("update"),
+    "network": Verb("update"),
+    "rejoin": Verb("update"),
+    "proxy": Verb("update"),
     "unpause": Verb("start", status_after="running"),
     "start": Verb("start", status_after="running"),
     "restart": Verb("start", cuts=True, status_after="running"),
@@ -64,7 +67,8 @@ class Step:
     Args:
         verb: One of ``VERBS``.
         detail: For people, and for the steps that need a name.
-        body: What an update sends, what a clean-up removes, or which files of host state differ.
+        body: What an update sends, what a clean-up removes, which networks to leave and join, whether a
+            proxy is to run, or which files of host state differ.
         source: What a new container is made from.
         is_fresh: A new container is made from the declared image, whatever there is of snapshots.
     """

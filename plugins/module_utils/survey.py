@@ -12,33 +12,44 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
+from ansible_collections.berth.projects.plugins.module_utils.aspects_isolation import GVISOR
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
+from ansible_collections.berth.projects.plugins.module_utils.facts import (
+    Facts,
+    facts_of,
+    isolation_misfit,
+    settle_runtime,
+)
+from ansible_collections.berth.projects.plugins.module_utils.host_addresses import public_addresses
 from ansible_collections.berth.projects.plugins.module_utils.host_files import (
     read_host_state,
     real_paths,
     with_copies,
     write_problem,
 )
-from ansible_collections.berth.projects.plugins.module_utils.host_state import FoundFile
 from ansible_collections.berth.projects.plugins.module_utils.image_base import LATEST
-from ansible_collections.berth.projects.plugins.module_utils.image_plan import base_image_is_current
+from ansible_collections.berth.projects.plugins.module_utils.image_plan import image_is_current
 from ansible_collections.berth.projects.plugins.module_utils.lineage import Snapshots
-from ansible_collections.berth.projects.plugins.module_utils.names import MANAGED
+from ansible_collections.berth.projects.plugins.module_utils.names import MANAGED, PROXY_IMAGE
+from ansible_collections.berth.projects.plugins.module_utils.networks import Networks
 from ansible_collections.berth.projects.plugins.module_utils.observe import (
     agents_at_work,
     engine_folder_problem,
     folder_problems,
     host_of,
+    key_warnings,
     view_projects,
     with_image_env,
 )
 from ansible_collections.berth.projects.plugins.module_utils.orphans import Found, Orphan, find_orphans
 from ansible_collections.berth.projects.plugins.module_utils.plan import Case, Plan, Policy
 from ansible_collections.berth.projects.plugins.module_utils.plan_image import image_misfit
+from ansible_collections.berth.projects.plugins.module_utils.plan_network import settle_network
 from ansible_collections.berth.projects.plugins.module_utils.plan_provision import check_limits
 from ansible_collections.berth.projects.plugins.module_utils.planner import plan_project, plan_undeclared
+from ansible_collections.berth.projects.plugins.module_utils.proxy_files import read_applied, read_config
 from ansible_collections.berth.projects.plugins.module_utils.records import Records
 from ansible_collections.berth.projects.plugins.module_utils.request import Request
 from ansible_collections.berth.projects.plugins.module_utils.users import settle_users
@@ -51,7 +62,7 @@ class Survey:
 
     Args:
         plans: One a project: those asked for in their order, then those to be pruned.
-        needs: What the host lacks before the plans can be carried out: ``image`` or nothing.
+        needs: What the host lacks before the plans can be carried out: ``image``, ``proxy`` or nothing.
         snapshots: All of the engine.
         views: By project.
         definitions: By project, each with its user; a project to be pruned has none.
@@ -72,13 +83,17 @@ class _Planner:
     site: Site
     policy: Policy
     views: Mapping[str, View]
+    networks: Networks
+    facts: Facts | None
 
     def plan(self, project: str, view: View) -> Plan:
         definition = self.definitions.get(project)
         if definition is None:
             return plan_undeclared(project, view, self.policy)
-        plan = plan_project(Case(definition, view, self.images, self.site, self.policy))
+        plan = plan_project(Case(definition, view, self.images, self.site, self.policy, self.networks))
         problem = write_problem(definition) if any(step.verb == "sync" for step in plan.steps) else None
+        if self.facts and definition.state != "absent" and not self.policy.only_state:
+            problem = problem or isolation_misfit(definition, self.facts)
         return plan.failed(problem) if problem else plan
 
 
@@ -88,20 +103,30 @@ def survey(engine: Engine | None, request: Request, records: Records) -> Survey:
     Raises:
         BerthError: The engine cannot be read.
     """
-    containers, image_list, volumes = _lists(engine) if engine else ([], [], [])
-    listing = Listing(containers, request.site.scope, volumes)
+    containers, image_list, volumes, networks = _lists(engine) if engine else ([], [], [], [])
+    facts = facts_of(engine.info()) if engine else Facts()
+    listing = Listing(containers, request.site.scope, volumes, networks)
     snapshots = Snapshots(image_list, request.site.scope)
     orphans = find_orphans(Found(listing, snapshots, image_list, records.of_others(request.declared)), request.declared)
     gone = sorted({orphan.project for orphan in orphans if orphan.is_prunable}) if request.prune else []
     wanted = [*request.names, *request.undeclared, *gone]
     views = view_projects(engine, listing, snapshots, wanted, records, request.parallel)
-    views = {project: replace(view, files=_files_of(project, request)) for project, view in views.items()}
+    views = {project: _with_files(view, project, request) for project, view in views.items()}
     is_reset = request.policy.operation == "reset"  # which makes as if for the first time
     known = {project: View() for project in views} if is_reset else views
     definitions, warnings = settle_users(request.definitions, known)
+    definitions = {name: settle_network(settle_runtime(one, facts), known[name]) for name, one in definitions.items()}
 
     coming = _coming_images(request, image_list)
-    planner = _Planner(definitions, Images(image_list), request.site, replace(request.policy, coming=coming), views)
+    planner = _Planner(
+        definitions,
+        Images(image_list),
+        request.site,
+        replace(request.policy, coming=coming),
+        views,
+        listing.networks,
+        facts if engine else None,
+    )
     plans = {project: planner.plan(project, view) for project, view in views.items()}
     if engine:
         closer = _look_closer(engine, plans, views, request.policy)
@@ -110,19 +135,48 @@ def survey(engine: Engine | None, request: Request, records: Records) -> Survey:
         plans.update(_measured(engine, plans, planner))
     for project, text in warnings.items():
         plans[project] = replace(plans[project], warnings=(*plans[project].warnings, text))
-    return Survey(tuple(plans.values()), orphans, ["image"] if coming else [], views, definitions, snapshots)
+    for definition in request.definitions if not request.policy.only_state else ():
+        more = key_warnings(definition) if definition.state != "absent" else []
+        plan = plans[definition.name]
+        plans[definition.name] = replace(plan, warnings=(*plan.warnings, *more)) if more else plan
+    return Survey(
+        tuple(plans.values()),
+        orphans,
+        [*(need for image, need in _NEEDS.items() if image in coming), *_runtime_needs(request, facts, engine)],
+        views,
+        definitions,
+        snapshots,
+    )
 
 
-def _files_of(project: str, request: Request) -> dict[str, FoundFile]:
-    return {} if request.policy.only_state else read_host_state(request.site.host_state(project))
+def _with_files(view: View, project: str, request: Request) -> View:
+    """The view with what Berth keeps for the project on this host."""
+    if request.policy.only_state:
+        return view
+    files = read_host_state(request.site.host_state(project))
+    if view.proxy is None:
+        return replace(view, files=files)
+    config, applied = read_config(request.site, project), read_applied(request.site, project)
+    return replace(view, files=files, proxy_config=config, applied=applied)
 
 
-def _lists(engine: Engine) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
-    """The engine's containers, its images, and Berth's volumes, listed side by side."""
+def _lists(engine: Engine) -> tuple[list[dict[str, Any]], ...]:
+    """The engine's containers, its images, Berth's volumes, and its networks, listed side by side."""
     with ThreadPoolExecutor(max_workers=2) as pool:
         images = pool.submit(engine.images)
         volumes = pool.submit(engine.volumes, f"{MANAGED}=true")
-        return engine.containers(), images.result(), volumes.result()
+        networks = pool.submit(engine.networks)
+        return engine.containers(), images.result(), volumes.result(), networks.result()
+
+
+def _runtime_needs(request: Request, facts: Facts, engine: Engine | None) -> list[str]:
+    """gVisor, where a project demands it and somebody is going to install it."""
+    demands = any(one.runtime == GVISOR and one.state != "absent" for one in request.definitions)
+    return [GVISOR] if demands and engine and request.installs_gvisor and not facts.has_gvisor else []
+
+
+_NEEDS = {LATEST: "image", PROXY_IMAGE: "proxy"}
+"""What a host lacks that lacks an image: roles ``image`` and ``egress`` make them."""
 
 
 def check_folders(request: Request) -> Request:
@@ -155,17 +209,19 @@ def look_at_folders(request: Request) -> tuple[Request, dict[str, list[str]]]:
         looked[definition.name] = replace(definition, host_state=state)
         problems[definition.name] = [*folder_problems(definition, request.site), *wrong]
     definitions = tuple(looked.get(definition.name, definition) for definition in request.definitions)
+    if any(definition.proxy for definition in definitions):
+        request = replace(request, site=replace(request.site, addresses=public_addresses()))
     return replace(request, definitions=definitions), problems
 
 
 def _coming_images(request: Request, image_list: list[dict[str, Any]]) -> frozenset[str]:
-    """The base image, where a project that is to exist wants it and role ``image`` has to build it first."""
-    wanted = any(one.image == LATEST and one.state != "absent" for one in request.definitions)
-    recipe = request.base_image
-    if not wanted or not request.report_needs or recipe is None:
+    """Berth's own images, where a project that is to exist wants one and a role has to build it first."""
+    if not request.report_needs:
         return frozenset()
-    current = base_image_is_current(image_list, recipe["digest"], recipe["base"], recipe["suite"], recipe["ca"])
-    return frozenset() if current else frozenset([LATEST])
+    there = [one for one in request.definitions if one.state != "absent"]
+    wanted = {one.image for one in there} | {one.proxy.image for one in there if one.proxy}
+    recipes = {f"{recipe['repository']}:latest": recipe for recipe in request.recipes}
+    return frozenset(name for name in wanted & {*recipes} if not image_is_current(image_list, **recipes[name]))
 
 
 def _look_closer(

@@ -30,3 +30,6 @@ OWN_VARIABLES: Mapping[str, str] = {
     "HOSTNAME": "it is the project's name",
 }
 """Environment keys that Berth itself sets, and which setting to use instead."""
+
+POOL = "10.213.0.0/16"
+"""Where subnets are taken from if nobody says otherwise. The engine's own pools have room for some thirty networks."""

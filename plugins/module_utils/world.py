@@ -9,7 +9,7 @@ Everything here is pure. ``observe.py`` fills it from an engine.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +30,10 @@ from ansible_collections.berth.projects.plugins.module_utils.names import (
     home_volume,
     is_aside_name,
     name_of,
+    proxy_name,
 )
+from ansible_collections.berth.projects.plugins.module_utils.networks import FoundNetwork, Networks
+from ansible_collections.berth.projects.plugins.module_utils.proxy_files import Applied
 from ansible_collections.berth.projects.plugins.module_utils.records import Record
 
 RUNNING = ("running", "restarting", "paused")
@@ -38,7 +41,7 @@ RUNNING = ("running", "restarting", "paused")
 
 @dataclass(frozen=True)
 class Listed:
-    """A container as the engine lists it."""
+    """A container as the engine lists it. ``networks`` are the ids of those that it is on, by name."""
 
     id: str
     name: str
@@ -47,6 +50,8 @@ class Listed:
     labels: Mapping[str, str]
     image_id: str = ""
     volumes: tuple[str, ...] = ()
+    networks: Mapping[str, str] = field(default_factory=dict)
+    health: str | None = None
 
     @property
     def project(self) -> str:
@@ -60,17 +65,40 @@ class Listed:
     def is_aside(self) -> bool:
         return is_aside_name(self.project, self.name)
 
+    @property
+    def is_proxy(self) -> bool:
+        return self.name == proxy_name(self.project)
+
+    @property
+    def is_of_project(self) -> bool:
+        """Whether its name is one that Berth gives to a container of its project."""
+        return self.has_its_name or self.is_aside or self.is_proxy
+
+    @property
+    def is_running(self) -> bool:
+        return self.status in RUNNING
+
+    @property
+    def works(self) -> bool:
+        """Whether it runs, does not end again and again, and its health check has nothing to say."""
+        return self.status == "running" and self.health != "unhealthy"
+
     def is_labelled(self, scope: str) -> bool:
         return self.labels.get(MANAGED) == "true" and bool(self.project) and self.labels.get(SCOPE) == scope
 
 
 class Listing:
-    """Every container of an engine, by name and by id, and the volumes that carry Berth's labels."""
+    """Every container of an engine, by name and by id, its networks, and the volumes that carry Berth's labels."""
 
     def __init__(
-        self, answer: Iterable[Mapping[str, Any]], scope: str, volumes: Iterable[Mapping[str, Any]] = ()
+        self,
+        answer: Iterable[Mapping[str, Any]],
+        scope: str,
+        volumes: Iterable[Mapping[str, Any]] = (),
+        networks: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         self.scope = scope
+        self.networks = Networks(networks, scope)
         self._volumes = {volume["Name"]: volume.get("Labels") or {} for volume in volumes}
         self.all = tuple(_listed(entry) for entry in answer)
         self._by_name = {entry.name: entry for entry in self.all}
@@ -78,8 +106,11 @@ class Listing:
         # Each project asks for its own: looking through all of them for each would take N times N steps.
         self._asides: dict[str, list[Listed]] = {}
         self._parts: dict[str, list[str]] = {}
+        self._on_network: dict[str, list[Listed]] = {}
         users: dict[str, set[str]] = {}
         for entry in self.all:
+            for network in entry.networks:
+                self._on_network.setdefault(network, []).append(entry)
             users.setdefault(entry.image_id, set()).add(entry.id)
             self._parts.setdefault(entry.labels.get(SNAPSHOT_PART, ""), []).append(entry.id)
         for entry in self.labelled():
@@ -106,6 +137,21 @@ class Listing:
     def asides(self, project: str) -> list[Listed]:
         """The containers of a project that wait under another name."""
         return self._asides.get(project, [])
+
+    def strangers(self, project: str, recorded: str | None = None) -> dict[str, str]:
+        """By the names of a project's networks, another container that stands on it, running or not.
+
+        Args:
+            project: Whose networks.
+            recorded: The id of its container, which is its own under whatever name.
+        """
+        found = {}
+        for network in self.networks.of(project):
+            for entry in self._on_network.get(network.name, ()):
+                is_own = entry.is_labelled(self.scope) and entry.project == project
+                if not (is_own and (entry.is_of_project or entry.id == recorded)):
+                    found[network.name] = entry.name
+        return found
 
     def parts(self, project: str) -> tuple[str, ...]:
         """The ids of containers that an interrupted snapshot of a project has left: they inherit its images' label."""
@@ -176,6 +222,12 @@ class View:
         volumes: The names of its volumes.
         parts: The ids of containers that an interrupted snapshot has left.
         files: The files of its host state, by their path in it.
+        networks: Those that it has.
+        strangers: By the names of those, a container on it that is not the project's own.
+        proxy: The container of its proxy, as the engine lists it.
+        proxy_clash: Why the name of its proxy cannot be used, or None.
+        proxy_config: SHA-256 of the proxy's configuration on the host; empty where there is none.
+        applied: What the proxy was last seen to work by.
         has_state: Whether Berth keeps files for it on the host, by a record that is of this scope.
     """
 
@@ -192,6 +244,12 @@ class View:
     volumes: tuple[str, ...] = ()
     parts: tuple[str, ...] = ()
     files: Mapping[str, FoundFile] = field(default_factory=dict)
+    networks: tuple[FoundNetwork, ...] = ()
+    strangers: Mapping[str, str] = field(default_factory=dict)
+    proxy: Listed | None = None
+    proxy_clash: str | None = None
+    proxy_config: str = ""
+    applied: Applied = field(default_factory=Applied)
     has_state: bool = False
 
     @property
@@ -278,6 +336,8 @@ class View:
             or self.lineage.snapshots
             or self.lineage.parts
             or self.volumes
+            or self.networks
+            or self.proxy
             or self.has_state
         )
 
@@ -315,6 +375,18 @@ def name_clash(entry: Listed, project: str, scope: str) -> str | None:
     )
 
 
+def is_own_proxy(entry: Listed, project: str, scope: str) -> bool:
+    return entry.is_labelled(scope) and entry.project == project
+
+
+def proxy_clash(entry: Listed) -> str:
+    """Why a container of the name of a project's proxy is not ours to touch."""
+    return (
+        f"There is a container {entry.name} that is not this project's. Berth touches only its own: rename or remove "
+        "it, or give the project another name."
+    )
+
+
 def volume_clash(listing: Listing, project: str) -> str | None:
     """Why a project's volumes are not its own: they hold the home and the logins of another scope's."""
     for name in (home_volume(project), agent_volume(project)):
@@ -339,6 +411,7 @@ def snapshot_clash(lineage: Lineage, scope: str) -> str | None:
 
 
 def _listed(entry: Mapping[str, Any]) -> Listed:
+    joined = (entry.get("NetworkSettings") or {}).get("Networks") or {}
     return Listed(
         id=entry["Id"],
         name=own_name(entry.get("Names") or []),
@@ -347,7 +420,30 @@ def _listed(entry: Mapping[str, Any]) -> Listed:
         labels=entry.get("Labels") or {},
         image_id=entry.get("ImageID") or "",
         volumes=tuple(mount["Name"] for mount in entry.get("Mounts") or () if mount.get("Type") == "volume"),
+        networks={name: one.get("NetworkID") or "" for name, one in joined.items()},
+        health=_health(entry.get("Status") or ""),
     )
+
+
+def listed_from(container: Mapping[str, Any]) -> Listed:
+    """Of what inspect shows, what a list would."""
+    joined = container["NetworkSettings"].get("Networks") or {}
+    return Listed(
+        id=container["Id"],
+        name=name_of(container),
+        status=container["State"]["Status"],
+        created=0,
+        labels=container["Config"].get("Labels") or {},
+        image_id=container["Image"],
+        networks={name: one.get("NetworkID") or "" for name, one in joined.items()},
+        health=(container["State"].get("Health") or {}).get("Status"),
+    )
+
+
+def _health(status: str) -> str | None:
+    """What the engine's list says of it, in brackets: ``Up 2 minutes (healthy)``, ``(health: starting)``."""
+    words = status.rpartition("(")[2].rstrip(")").removeprefix("health: ") if status.endswith(")") else ""
+    return words if words in ("healthy", "unhealthy", "starting") else None
 
 
 def own_name(names: Iterable[str]) -> str:

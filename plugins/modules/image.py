@@ -17,6 +17,14 @@ version_added: 0.1.0
 author:
   - The Berth maintainers (@berth)
 options:
+  kind:
+    description:
+      - Which image.
+      - V(base) is the base image. V(proxy) is C(berth-proxy:latest), that of the proxy of projects with restricted
+        egress, for which role P(berth.projects.egress#role) calls this module.
+    type: str
+    choices: [base, proxy]
+    default: base
   step:
     description:
       - How far to go.
@@ -139,6 +147,7 @@ def main() -> None:
             "step": {"type": "str", "choices": ["plan", "base", "build", "all"], "default": "all"},
             "rebuild": {"type": "bool", "default": False},
             "build_dir": {"type": "path", "default": "/var/lib/berth/build"},
+            "kind": {"type": "str", "choices": ["base", "proxy"], "default": "base"},
             "recipe": {"type": "str"},
         },
         supports_check_mode=True,

@@ -57,6 +57,28 @@ projects:
       type: list
       elements: str
       sample: ["127.0.0.1:8080->8000/tcp"]
+    egress:
+      description: What the container was made to reach (V(open), V(restricted) or V(none)), or null.
+      type: str
+    proxy:
+      description: The state of the proxy of restricted egress (V(missing) if there is none), or null.
+      type: str
+      sample: running
+    denied:
+      description: How many refused requests the output of the proxy tells of, of which the engine keeps some megabytes.
+      type: int
+    denied_last:
+      description: The last five of them.
+      type: list
+      elements: dict
+      contains:
+        time:
+          description: When, in ISO 8601.
+          type: str
+        request:
+          description: The method and the target.
+          type: str
+          sample: CONNECT example.org:443
     snapshots:
       description: The project's snapshots, newest first, as M(berth.projects.snapshot) tells them.
       type: list

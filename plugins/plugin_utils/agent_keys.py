@@ -50,6 +50,12 @@ def has_host_state(definition: Mapping[str, Any], variables: Mapping[str, Any]) 
     return declares or any(variables.get(name) for name in _FOR_ALL)
 
 
+def is_restricted(definition: Mapping[str, Any]) -> bool:
+    """Whether a project that is to exist has a proxy."""
+    egress = (definition.get("network") or {}).get("egress")
+    return egress == "restricted" and definition.get("state") != "absent"
+
+
 def load(name: str) -> Any:
     """The module of this folder that has this name, loaded only now."""
     return import_module(f"{__name__.rpartition('.')[0]}.{name}")

@@ -39,6 +39,12 @@ VARIABLES = (
     "berth_lock_timeout",
     "berth_prepare",
     "berth_engine",
+    "berth_engine_gvisor",
+    "berth_network_pool",
+    "berth_egress_image",
+    "berth_egress_template",
+    "berth_egress_command",
+    "berth_egress_reload",
     "berth_mcp_servers",
     "berth_instructions",
     "berth_template_instructions",
@@ -65,6 +71,7 @@ class HostInput:
         definitions: The projects, merged; empty when there are problems.
         is_declared: Whether ``berth_projects`` is defined at all; an empty list is.
         shared: Those of ``SHARED_VARIABLES`` that are given.
+        egress: The options about the proxy of restricted egress that are given, as ``egress_template``.
     """
 
     host: str
@@ -73,6 +80,7 @@ class HostInput:
     problems: tuple[str, ...]
     warnings: tuple[str, ...]
     shared: Mapping[str, Any] = field(default_factory=dict)
+    egress: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -130,6 +138,7 @@ def host_input(host: str, variables: Mapping[str, Any]) -> HostInput:
         problems = [
             *_env_problems(given),
             *host_problems(definitions, given.get("berth_state_dir")),
+            *_network_problems(definitions, given),
             *_agent_problems(definitions, given),
         ]
         warnings = [f"host {host}, {text}" for text in host_warnings(definitions)]
@@ -138,7 +147,9 @@ def host_input(host: str, variables: Mapping[str, Any]) -> HostInput:
         problems.append(Problem(("berth_prune",), text))
     told = tuple(_tell(host, given, problem) for problem in problems)
     shared = {name: without_nulls(given[name]) for name in SHARED_VARIABLES if name in given}
-    return HostInput(host, () if told else tuple(definitions), "berth_projects" in given, told, tuple(warnings), shared)
+    egress = {name[len("berth_") :]: value for name, value in given.items() if name.startswith("berth_egress_")}
+    is_declared = "berth_projects" in given
+    return HostInput(host, () if told else tuple(definitions), is_declared, told, tuple(warnings), shared, egress)
 
 
 def _agent_problems(definitions: Sequence[Mapping[str, Any]], given: Mapping[str, Any]) -> list[Problem]:
@@ -147,6 +158,15 @@ def _agent_problems(definitions: Sequence[Mapping[str, Any]], given: Mapping[str
     if not library and not any(has_host_state(definition, given) for definition in definitions):
         return []
     return list(load("rules_agent").agent_problems(definitions, without_nulls(library)))
+
+
+def _network_problems(definitions: Sequence[Mapping[str, Any]], given: Mapping[str, Any]) -> list[Problem]:
+    """What is wrong with what projects reach; nothing, and nothing loaded for it, where none says anything of that."""
+    pool = given.get("berth_network_pool")
+    if not pool and not any(definition.get("network") for definition in definitions):
+        return []
+    rules = load("rules_network")
+    return [*rules.pool_problems(pool), *rules.network_problems(definitions, "berth_egress_image" not in given)]
 
 
 def refuse(problems: Iterable[str]) -> None:
@@ -225,6 +245,7 @@ def _typed(name: str, value: Any) -> Any:
 
 _FROM_COMMAND_LINE: Mapping[str, Callable[[str], Any]] = {
     "berth_prune": boolean,
+    "berth_engine_gvisor": boolean,
     "berth_apply_image_changes": boolean,
     "berth_destroy_data": boolean,
     "berth_prepare": boolean,

@@ -17,6 +17,7 @@ from ansible_collections.berth.projects.plugins.module_utils.errors import Berth
 from ansible_collections.berth.projects.plugins.plugin_utils.agent_keys import (
     TEMPLATE_VARIABLES,
     has_host_state,
+    is_restricted,
     load,
     without_agent_keys,
 )
@@ -30,7 +31,11 @@ from ansible_collections.berth.projects.plugins.plugin_utils.host_input import (
     refuse,
     resolve,
 )
-from ansible_collections.berth.projects.plugins.plugin_utils.recipe import PREFIX, recipe_from_vars
+from ansible_collections.berth.projects.plugins.plugin_utils.recipe import (
+    PREFIX,
+    proxy_recipe_from_vars,
+    recipe_from_vars,
+)
 
 if TYPE_CHECKING:
     from ansible_collections.berth.projects.plugins.plugin_utils.host_state import Rendered
@@ -53,6 +58,12 @@ _VARIABLE_OF = {
     "ready_timeout": "berth_ready_timeout",
     "stop_timeout": "berth_stop_timeout",
     "lock_timeout": "berth_lock_timeout",
+    "gvisor": "berth_engine_gvisor",
+    "network_pool": "berth_network_pool",
+    "egress_image": "berth_egress_image",
+    "egress_template": "berth_egress_template",
+    "egress_command": "berth_egress_command",
+    "egress_reload": "berth_egress_reload",
     "mcp_servers": "berth_mcp_servers",
     "instructions": "berth_instructions",
 }
@@ -70,6 +81,10 @@ _CONTROLLER_ONLY = (
     "state",
     "base_image",
     "confirm",
+    "egress_image",
+    "egress_template",
+    "egress_command",
+    "egress_reload",
 )
 """Options that this half works into the payload, or sees to; the module proper never sees them."""
 
@@ -214,19 +229,25 @@ class ProjectAction(ActionBase):
     def _handover(self, order: Order, task_vars: Mapping[str, Any]) -> Handover:
         """Render host state, and keep what only this half knows out of what is sent."""
         rendered = self._rendered(order)
+        contents = dict(rendered.contents) if rendered else {}
         payload: dict[str, Any] = {
             "projects": [without_agent_keys(definition) for definition in order.selected],
             "declared": order.checked.names,
             "states": rendered.states if rendered else {},
         }
+        restricted = [one for one in order.selected if is_restricted(one)]
+        if restricted:
+            proxies = load("proxies").render_proxies(restricted, order.args, self._search(), order.host)
+            payload["proxies"] = proxies.entries
+            contents.update(proxies.contents)
         if order.undeclared:
             payload["undeclared"] = order.undeclared
         if order.args.get("base_image"):
-            payload["base_image"] = self._base_image(task_vars)
+            payload["recipes"] = self._recipes(task_vars, bool(restricted))
         options = {key: value for key, value in order.args.items() if key not in _CONTROLLER_ONLY}
         if order.only or order.args.get("operation", "provision") != "provision":
             options.pop("prune", None)  # what a narrowed run does not look at is not to be removed by it
-        return Handover(options, payload, rendered.contents if rendered else {})
+        return Handover(options, payload, contents)
 
     def _rendered(self, order: Order) -> Rendered | None:
         """Host state of the projects that are to exist; None where none of them has any."""
@@ -234,15 +255,29 @@ class ProjectAction(ActionBase):
         has_any = any(has_host_state(definition, order.checked.shared) for definition in there)
         if not self.has_host_state or order.operation == "destroy" or not has_any:
             return None
-        search = load("templates").searcher(self._loader, self._task.get_search_path())
-        rendered: Rendered = load("host_state").render_states(there, order.checked.shared, search, order.host)
+        rendered: Rendered = load("host_state").render_states(there, order.checked.shared, self._search(), order.host)
         return rendered
 
-    def _base_image(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:
-        """What the base image must be made from, by the variables of role ``image``."""
+    def _search(self) -> Callable[[str], str]:
+        """Finds templates on the control node."""
+        searcher: Callable[[str], str] = load("templates").searcher(self._loader, self._task.get_search_path())
+        return searcher
+
+    def _recipes(self, task_vars: Mapping[str, Any], with_proxy: bool) -> list[dict[str, Any]]:
+        """What Berth's own images must be made from, by the variables of role ``image``."""
         names = [name for name in task_vars if name.startswith(PREFIX)]
-        recipe = recipe_from_vars({name: self._templar.template(task_vars[name]) for name in names})
-        return {"digest": recipe.digest, "base": recipe.base, "suite": recipe.suite, "ca": recipe.ca}
+        given = {name: self._templar.template(task_vars[name]) for name in names}
+        recipes = [recipe_from_vars(given), *([proxy_recipe_from_vars(given)] if with_proxy else ())]
+        return [
+            {
+                "recipe_digest": recipe.digest,
+                "base": recipe.base,
+                "suite": recipe.suite,
+                "ca_on": recipe.ca,
+                "repository": recipe.repository,
+            }
+            for recipe in recipes
+        ]
 
 
 def _named(args: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,14 +17,19 @@ from ansible.module_utils.common.yaml import yaml_load
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
 from ansible_collections.berth.projects.plugins.module_utils.image_recipe import Recipe, RecipeFile
+from ansible_collections.berth.projects.plugins.module_utils.names import PROXY_REPOSITORY
 from jinja2 import Environment, StrictUndefined
 
 ROLE = Path(__file__).resolve().parents[2] / "roles" / "image"
+EGRESS_ROLE = ROLE.parent / "egress"
 PREFIX = "berth_image_"
 
-# What slim has too: without git there is no work, without Python nothing is taken over from host state, without the
-# others there is no TLS and no local time. Not python3-minimal: what that leaves out differs from suite to suite.
-CONTRACT_PACKAGES = ("ca-certificates", "git", "python3", "tzdata")
+# What slim has too: without git there is no work, without netcat no ssh through a proxy, without Python nothing is
+# taken over from host state, without the others there is no TLS and no local time. Not python3-minimal: what that
+# leaves out differs from suite to suite.
+CONTRACT_PACKAGES = ("ca-certificates", "git", "netcat-openbsd", "python3", "tzdata")
+
+PROXY_PACKAGES = ("hostname", "socat", "squid")
 
 # name, pattern, what to say is allowed
 _NAME = (re.compile(r"[a-z0-9][a-z0-9_-]*"), "lower-case letters, digits, - and _")
@@ -70,10 +75,29 @@ def recipe_from_vars(variables: Mapping[str, Any]) -> Recipe:
         ca=_checked_bool(values, "ca_certificates"),
         dockerfile=_dockerfile(values, agents),
         files={
-            **_runtime_files(),
+            **_runtime_files(ROLE),
             "runtime/agents": RecipeFile("".join(f"{agent['name']}\n" for agent in agents), 0o644),
             "apt/sources.list": RecipeFile(sources_list(suite, mirror, security, components), 0o644),
         },
+    )
+
+
+def proxy_recipe_from_vars(variables: Mapping[str, Any]) -> Recipe:
+    """Make the recipe of the image of the egress proxy, on the base that the variables ``berth_image_*`` describe.
+
+    Arguments and errors as ``recipe_from_vars``.
+    """
+    below = recipe_from_vars({**variables, PREFIX + "variant": "slim"})
+    template = _template(EGRESS_ROLE)
+    return Recipe(
+        base=below.base,
+        suite=below.suite,
+        mirror=below.mirror,
+        components=below.components,
+        ca=False,
+        dockerfile=template.render(packages=_quoted(list(PROXY_PACKAGES))),
+        files={**_runtime_files(EGRESS_ROLE), "apt/sources.list": below.files["apt/sources.list"]},
+        repository=PROXY_REPOSITORY,
     )
 
 
@@ -101,7 +125,7 @@ def _dockerfile(values: Mapping[str, Any], agents: list[dict[str, str]]) -> str:
     npm = _checked_list(values, "npm_packages", _PACKAGE) if full else []
     pip = _checked_list(values, "pip_packages", _PACKAGE) if full else []
     npm_agents = [agent for agent in agents if "package" in agent]
-    return _template().render(
+    return _template(ROLE).render(
         apt=_quoted([*CONTRACT_PACKAGES, *apt, *(["python3-pip"] if pip else [])]),
         npm=_quoted(npm),
         pip=_quoted(pip),
@@ -112,20 +136,20 @@ def _dockerfile(values: Mapping[str, Any], agents: list[dict[str, str]]) -> str:
 
 
 @cache
-def _template() -> Any:
+def _template(role: Path) -> Any:
     # Not HTML: what is pasted into a shell command is quoted for the shell, and checked against a pattern before.
     environment = Environment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
-    return environment.from_string((ROLE / "templates" / "Dockerfile.j2").read_text(encoding="utf-8"))
+    return environment.from_string((role / "templates" / "Dockerfile.j2").read_text(encoding="utf-8"))
 
 
 @cache
-def _runtime_files() -> dict[str, RecipeFile]:
+def _runtime_files(role: Path) -> dict[str, RecipeFile]:
     # Modes are set here, not read: a checkout on another file system must give the same hash.
     return {
         f"runtime/{path.name}": RecipeFile(path.read_text(encoding="utf-8"), 0o755 if path.suffix == "" else 0o644)
-        for path in sorted((ROLE / "files" / "runtime").iterdir())
+        for path in sorted((role / "files" / "runtime").iterdir())
         if path.is_file()
     }
 

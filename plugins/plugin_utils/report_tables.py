@@ -20,7 +20,7 @@ def status_table(hosts: Mapping[str, Mapping[str, Any]]) -> str:
     Args:
         hosts: By name, the result of module ``info``.
     """
-    columns = ("HOST", "PROJECT", "STATE", "HEALTH", "IMAGE", "AGE", "SNAPSHOTS", "PORTS", "PENDING")
+    columns = ("HOST", "PROJECT", "STATE", "HEALTH", "IMAGE", "AGE", "SNAPSHOTS", "PORTS", "NETWORK", "PENDING")
     rows = [columns]
     notes: list[str] = []
     for host, result in hosts.items():
@@ -35,6 +35,7 @@ def status_table(hosts: Mapping[str, Mapping[str, Any]]) -> str:
                     project["age"] or "-",
                     _snapshots(project),
                     ", ".join(project["ports"]) or "-",
+                    project["egress"] or "-",
                     _pending(project),
                 )
             )
@@ -65,8 +66,20 @@ def _notes(project: Mapping[str, Any]) -> Iterator[str]:
     if project["error"]:
         yield project["error"]
     yield from project["warnings"]
+    if project["health_log"]:
+        yield f"{project['health']}: {project['health_log']}"
+    yield from _denied(project)
     for reason in project["reasons"]:
         yield from (f"{_pending(project)}: {line}" for line in reason_lines(reason))
+
+
+def _denied(project: Mapping[str, Any]) -> Iterator[str]:
+    """What the proxy has refused; the last of it by name."""
+    count, last = project["denied"], project["denied_last"]
+    if not count:
+        return
+    yield f"the proxy has denied {count} request{'s' if count > 1 else ''}; the last {len(last)}:"
+    yield from (f"  {one['time']} {one['request']}" for one in last)
 
 
 @dataclass(frozen=True)
@@ -86,6 +99,7 @@ _KINDS: Mapping[tuple[str, str], _Kind] = {
     ("image", "leftover"): _Kind("left by a snapshot that was cut off", "prune"),
     ("image", "unused"): _Kind("nothing is made from it", "docker"),
     ("volume", "undeclared"): _Kind("the agent's data", "destroy"),
+    ("network", "undeclared"): _Kind("of a project", "prune"),
     ("state", "undeclared"): _Kind("Berth's files on the host", "prune"),
 }
 _REMEDIES: Mapping[str, str] = {

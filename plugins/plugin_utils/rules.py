@@ -28,6 +28,10 @@ from ansible_collections.berth.projects.plugins.module_utils.definition import (
 )
 from ansible_collections.berth.projects.plugins.module_utils.terms import OWN_VARIABLES
 from ansible_collections.berth.projects.plugins.plugin_utils.agent_secrets import SECRET_VALUE
+from ansible_collections.berth.projects.plugins.plugin_utils.rules_isolation import (
+    isolation_problems,
+    isolation_warnings,
+)
 from ansible_collections.berth.projects.plugins.plugin_utils.schema import Problem
 
 Definition = Mapping[str, Any]
@@ -74,10 +78,12 @@ def host_problems(definitions: Sequence[Definition], state_dir: str | None) -> I
         yield from _user_problems(place, definition)
         yield from _resource_problems(place, definition)
         yield from _timezone_problems(place, definition)
+    yield from isolation_problems(definitions)
 
 
 def host_warnings(definitions: Sequence[Definition]) -> Iterator[str]:
     """What is allowed and yet worth a word."""
+    yield from isolation_warnings(definitions)
     for definition in definitions:
         for key in sorted(definition.get("env") or {}):
             if looks_secret(key, definition["env"][key]):

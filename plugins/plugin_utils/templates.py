@@ -56,11 +56,7 @@ class Templates:
         Raises:
             BerthError: The template is missing or wrong. The message has its path and line, and nothing of the values.
         """
-        path = self._path(name)
-        try:
-            return _compiled(path).render(values)
-        except Exception as error:
-            raise BerthError(f"template {path}{_line_of(error, path)}: {_reason(error)}") from None
+        return rendered(self._path(name), values)
 
     def data(self, name: str, values: Mapping[str, Any], shape: type) -> Any:
         """Render one whose text is JSON, and read that.
@@ -94,6 +90,18 @@ class Templates:
         if not os.path.isfile(path):
             raise BerthError(f"{TEMPLATE_VARIABLES[name]}: there is no file {given} on the control node")
         return path
+
+
+def rendered(path: str, values: Mapping[str, Any]) -> str:
+    """Render a template by its path on the control node.
+
+    Raises:
+        BerthError: It is wrong. The message has its path and line, and nothing of the values.
+    """
+    try:
+        return _compiled(path).render(values)
+    except Exception as error:
+        raise BerthError(f"template {path}{_line_of(error, path)}: {_reason(error)}") from None
 
 
 def searcher(loader: Any, folders: Sequence[str]) -> Callable[[str], str]:

@@ -37,11 +37,14 @@ class Namespace:
 
 
 def remove_everything(api: Any, namespace: Namespace) -> None:
-    """Remove the containers (also those aside), volumes and snapshots of the namespace's projects."""
+    """Remove what there is of the namespace's projects: containers, networks, volumes and snapshots."""
     beginning = f"berth-{namespace.prefix}"
     with suppress(docker.errors.NotFound):
         for container in api.containers(all=True, filters={"name": f"^/{beginning}"}):
             api.remove_container(container["Id"], force=True, v=True)
+    for network in api.networks(names=[beginning]):
+        if network["Name"].startswith(beginning):
+            api.remove_network(network["Id"])
     for volume in api.volumes(filters={"name": beginning})["Volumes"] or []:
         if volume["Name"].startswith(beginning):
             api.remove_volume(volume["Name"], force=True)

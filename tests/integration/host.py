@@ -8,6 +8,7 @@ A play of one task takes seconds, these calls a fraction of one. What Ansible ad
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,15 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.connection import DEFAULT_DOCKER_HOST
+from ansible_collections.berth.projects.plugins.module_utils.host_state import hash_of
 from ansible_collections.berth.projects.plugins.module_utils.info import look
 from ansible_collections.berth.projects.plugins.module_utils.options import container_args, info_args, snapshot_args
 from ansible_collections.berth.projects.plugins.module_utils.preview import preview
 from ansible_collections.berth.projects.plugins.module_utils.reconcile import reconcile
 from ansible_collections.berth.projects.plugins.module_utils.snapshot_work import work_on_snapshots
 from ansible_collections.berth.projects.plugins.module_utils.terms import FROM_DEFINITION
-from ansible_collections.berth.projects.plugins.plugin_utils.agent_keys import without_agent_keys
+from ansible_collections.berth.projects.plugins.plugin_utils.agent_keys import is_restricted, without_agent_keys
 from ansible_collections.berth.projects.plugins.plugin_utils.host_input import host_input, refuse
 from ansible_collections.berth.projects.plugins.plugin_utils.host_state import render_states
+from ansible_collections.berth.projects.plugins.plugin_utils.proxies import OWN_RELOAD, render_proxies
+from tiny_proxy import build_tiny_proxy
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,10 @@ class Result:
 
 @dataclass(frozen=True)
 class TestHost:
-    """Runs Berth against the engine with its own scope and state folder."""
+    """Runs Berth against the engine with its own scope and state folder.
+
+    The proxy of restricted egress is a stand-in that allows nothing, unless ``proxy_image`` names Berth's own.
+    """
 
     __test__ = False
 
@@ -60,6 +67,8 @@ class TestHost:
     state_dir: Path
     scope: str
     image: str
+    proxy_image: str = ""
+    docker_host: str = DEFAULT_DOCKER_HOST
 
     def provision(
         self, *projects: Mapping[str, Any], check: bool = False, prune: bool = False, **options: Any
@@ -75,17 +84,18 @@ class TestHost:
     def params(self, *projects: Mapping[str, Any], **options: Any) -> dict[str, Any]:
         """What the control node hands to the modules that work on projects, for these projects and options."""
         variables = {
-            "berth_projects": list(projects),
+            "berth_projects": [{"runtime": "runc", **project} for project in projects],
             "berth_image": self.image,
             "berth_state_dir": str(self.state_dir),
         }
         checked = host_input("testhost", variables)
         refuse(checked.problems)
         rendered = render_states(checked.definitions, variables)
+        proxies = {one["name"]: self._proxy(one) for one in checked.definitions if is_restricted(one)}
         args = {**info_args(), **snapshot_args(), **container_args()}
         params = {name: spec.get("default") for name, spec in args.items()}
         params.update(
-            docker_host=DEFAULT_DOCKER_HOST,
+            docker_host=self.docker_host,
             scope=self.scope,
             state_dir=str(self.state_dir),
             ready_timeout=20,
@@ -95,11 +105,28 @@ class TestHost:
                     "projects": [without_agent_keys(definition) for definition in checked.definitions],
                     "declared": checked.names,
                     "states": rendered.states,
-                    "contents": rendered.contents,
+                    "proxies": {name: entry for name, (entry, _content) in proxies.items()},
+                    "contents": {**rendered.contents, **dict(content for _entry, content in proxies.values())},
                 }
             ),
         )
         return {**params, **options}
+
+    def _proxy(self, definition: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, str]]:
+        """What the control node says of a project's proxy, here the stand-in for the real one."""
+        if self.proxy_image:
+            made = render_proxies([definition], {}, str, "testhost")
+            entry = {**made.entries[definition["name"]], "image": self.proxy_image}
+            return entry, next(iter(made.contents.items()))
+        content = "\n".join(definition["network"].get("allow") or ()).encode()
+        entry = {
+            "image": build_tiny_proxy(self.api),
+            "config": hash_of(content),
+            "command": [],
+            "reload": OWN_RELOAD,
+            "says_ready": True,
+        }
+        return entry, (hash_of(content), base64.b64encode(content).decode())
 
     def snapshot(
         self, *projects: Mapping[str, Any], operation: str = "take", check: bool = False, **options: Any

@@ -15,6 +15,7 @@ import shutil
 import struct
 import subprocess
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def build_tiny_image(api: Any, changes: tuple[str, ...] = ()) -> str:
         Its reference, ``berth-tiny:<hash of everything in it>``. Tests that run side by side share it, so leave it
         there or remove it at the end of a whole session.
     """
-    layer = _layer()
+    layer = tiny_layer()
     config = [*CONFIG, *changes]
     digest = hashlib.sha256(layer + "\n".join(config).encode()).hexdigest()[:16]
     reference = f"berth-tiny:{digest}"
@@ -79,8 +80,8 @@ def build_tiny_image(api: Any, changes: tuple[str, ...] = ()) -> str:
     return reference
 
 
-def _layer() -> bytes:
-    """The root file system as a tar; the same bytes for the same content."""
+def tiny_layer(programs: Mapping[str, str] | None = None) -> bytes:
+    """The root file system as a tar, with these programs besides; the same bytes for the same content."""
     busybox = _static_busybox()
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
@@ -104,6 +105,8 @@ def _layer() -> bytes:
             if script.is_file():
                 _add(tar, f"{LIB}/{script.name}", script.read_bytes(), mode=0o755)
         _add(tar, "opt/berth/agents/bin/claude", FAKE_AGENT.encode(), mode=0o755)
+        for path, text in (programs or {}).items():
+            _add(tar, path, text.encode(), mode=0o755)
     return buffer.getvalue()
 
 

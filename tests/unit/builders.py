@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import replace
+from ipaddress import IPv4Network
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
@@ -16,10 +17,17 @@ from ansible_collections.berth.projects.plugins.module_utils.aspects import crea
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition, User, definition_from
 from ansible_collections.berth.projects.plugins.module_utils.lineage import Lineage, Snapshot
 from ansible_collections.berth.projects.plugins.module_utils.names import CONTRACT, FINGERPRINT_VERSION, container_name
+from ansible_collections.berth.projects.plugins.module_utils.networks import (
+    Networks,
+    NetworkSpec,
+    network_body,
+    wanted_networks,
+)
 from ansible_collections.berth.projects.plugins.module_utils.plan import Case, Plan, Policy
+from ansible_collections.berth.projects.plugins.module_utils.plan_network import settle_network
 from ansible_collections.berth.projects.plugins.module_utils.planner import plan_project
 from ansible_collections.berth.projects.plugins.module_utils.records import Record
-from ansible_collections.berth.projects.plugins.module_utils.world import Images, Unproven, View
+from ansible_collections.berth.projects.plugins.module_utils.world import Images, Listed, Unproven, View
 from hypothesis import strategies as st
 
 SITE = Site("/var/lib/berth", "default")
@@ -93,15 +101,16 @@ def inspect_answer(
             "Hostname": body["Hostname"],
             "Env": [*body["Env"], *from_image],
             "Labels": {CONTRACT: "1", **body["Labels"]},
-            "WorkingDir": body["WorkingDir"],
+            "WorkingDir": body.get("WorkingDir", ""),
             "ExposedPorts": body["ExposedPorts"] or None,
-            "Healthcheck": _merged_healthcheck(body["Healthcheck"]),
+            "Healthcheck": _merged_healthcheck(body["Healthcheck"]) if "Healthcheck" in body else None,
         },
         "HostConfig": {
             "Binds": None,
             "Mounts": [{key: value for key, value in mount.items() if value} for mount in host["Mounts"]],
             "PortBindings": host["PortBindings"],
             "NetworkMode": host["NetworkMode"],
+            "ExtraHosts": host.get("ExtraHosts") or None,
             "RestartPolicy": {"MaximumRetryCount": 0, **host["RestartPolicy"]},
             "NanoCpus": host.get("NanoCpus", 0),
             "CpuQuota": 0,
@@ -109,12 +118,36 @@ def inspect_answer(
             "Memory": host.get("Memory", 0),
             "MemorySwap": host.get("MemorySwap", 0),
             "PidsLimit": host.get("PidsLimit"),
+            "Dns": host.get("Dns") or [],
             "ShmSize": host.get("ShmSize", 64 * 1024**2),
             "Ulimits": host.get("Ulimits"),
             "Init": host["Init"],
         },
-        "NetworkSettings": {"Networks": {host["NetworkMode"]: {"IPAddress": "172.17.0.2"}}},
+        "NetworkSettings": {"Networks": {host["NetworkMode"]: {"NetworkID": _joined_id(host["NetworkMode"], status)}}},
     }
+
+
+def _joined_id(mode: str, status: str) -> str:
+    """A container learns which network it is on when it is started."""
+    return "" if status == "created" else network_id(mode)
+
+
+def network_id(name: str) -> str:
+    """The id of the first network of that name."""
+    return f"first {name}"
+
+
+def network_entry(spec: NetworkSpec, subnet: str = "10.213.0.0/28", scope: str = SITE.scope) -> dict[str, Any]:
+    """An entry of ``GET /networks``."""
+    body = network_body(spec, IPv4Network(subnet), scope)
+    del body["CheckDuplicate"]
+    return {"Id": network_id(spec.name), **body}
+
+
+def networks_for(*egress: str, project: str = "web", scope: str = SITE.scope) -> list[dict[str, Any]]:
+    """Entries of the networks that projects with such egress have."""
+    specs = [spec for one in egress for spec in wanted_networks(project, one)]
+    return [network_entry(spec, f"10.213.0.{16 * number}/28", scope) for number, spec in enumerate(specs)]
 
 
 def _merged_healthcheck(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -169,9 +202,13 @@ def plan(
     unproven: Unproven | None = None,
     lineage: Lineage | None = None,
     asides: tuple[Mapping[str, Any], ...] = (),
+    networks: Networks | None = None,
+    proxy: Listed | None = None,
+    view_changes: Mapping[str, Any] | None = None,
     **policy: Any,
 ) -> Plan:
-    """The plan for a definition where there is this container."""
+    """The plan for a definition where there is this container, with the networks of open egress if not told else."""
+    there = networks or Networks(networks_for("open", project=wanted.name), SITE.scope)
     view = View(
         container,
         Record(CONTAINER_ID, 1000, 1000),
@@ -181,8 +218,12 @@ def plan(
         agents=agents,
         lineage=lineage or Lineage(),
         asides=asides,
+        networks=there.of(wanted.name) if container else (),
+        proxy=proxy,
     )
-    return plan_project(Case(wanted, view, existing or images(), SITE, Policy(**policy)))
+    view = replace(view, **(view_changes or {}))
+    settled = settle_network(wanted, view)
+    return plan_project(Case(settled, view, existing or images(), SITE, Policy(**policy), there))
 
 
 # Definitions of every shape, as their users would write them. All of them are valid.

@@ -16,8 +16,14 @@ from typing import Any, Callable
 
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
 from ansible_collections.berth.projects.plugins.module_utils.errors import EngineError
-from ansible_collections.berth.projects.plugins.module_utils.names import CONTRACT, READY
-from ansible_collections.berth.projects.tests.unit.builders import IMAGE, IMAGE_ENV, IMAGE_ID, inspect_answer
+from ansible_collections.berth.projects.plugins.module_utils.names import CONTRACT, PROJECT, READY, SCOPE
+from ansible_collections.berth.projects.tests.unit.builders import (
+    IMAGE,
+    IMAGE_ENV,
+    IMAGE_ID,
+    inspect_answer,
+    networks_for,
+)
 
 CONTAINERD_STORE = [["driver-type", "io.containerd.snapshotter.v1"]]
 WHOLE_TAR = bytes(10240)
@@ -60,7 +66,12 @@ class FakeEngine(Engine):
         self.exported: frozenset[str] = frozenset()
         self.load_events: Sequence[Mapping[str, Any]] = ()
         self.volume_list: list[dict[str, Any]] = []
+        self.network_list: list[dict[str, Any]] = []
         self.said = (0, "")
+        self.output_of: dict[str, tuple[str, ...]] = {}
+        """What containers print that print something else, by their names."""
+        self.watch: Callable[[], None] = lambda: None
+        """Called after each call that changed something."""
         self.is_here = False
         self._fail_at: int | None = None
         self._is_for_good = False
@@ -74,6 +85,7 @@ class FakeEngine(Engine):
         self._containers: dict[str, dict[str, Any]] = {}
         self._images: dict[str, dict[str, Any]] = {}
         self._made = 0
+        self._made_networks = 0
         self._stopped = 0
         base = {"Env": list(IMAGE_ENV), "Labels": {CONTRACT: contract}, "Entrypoint": ["/usr/local/bin/berth"]}
         self.add_image(IMAGE_ID, base, IMAGE)
@@ -94,7 +106,21 @@ class FakeEngine(Engine):
         for container in containers:
             if container and container["Id"] not in self._containers:
                 self._containers[container["Id"]] = copy.deepcopy(dict(container))
+                self._have_networks_of(container)
         return self
+
+    def _have_networks_of(self, container: Mapping[str, Any]) -> None:
+        """Those that it was on when it ran last."""
+        joined = (container.get("NetworkSettings") or {}).get("Networks") or {}
+        labels = container["Config"]["Labels"] or {}
+        for name, one in joined.items() if PROJECT in labels else ():
+            if one.get("NetworkID") and not self._network(name) and name.startswith("berth-"):
+                egress = "restricted" if name.endswith((".inner", ".egress")) else "open"
+                entries = networks_for(egress, project=labels[PROJECT], scope=labels[SCOPE])
+                self.network_list += [entry for entry in entries if entry["Name"] == name]
+
+    def _network(self, name: str) -> dict[str, Any] | None:
+        return next((one for one in self.network_list if name in (one["Name"], one["Id"])), None)
 
     def was_ready(self, *container_ids: str) -> FakeEngine:
         """Have the output of these containers tell that they were ready."""
@@ -177,6 +203,7 @@ class FakeEngine(Engine):
                     for mount in one["HostConfig"]["Mounts"]
                     if mount["Type"] == "volume"
                 ],
+                "NetworkSettings": copy.deepcopy(one.get("NetworkSettings") or {}),
             }
             for one in self._containers.values()
         ]
@@ -197,6 +224,9 @@ class FakeEngine(Engine):
     def volumes(self, label: str) -> list[dict[str, Any]]:
         key, _equals, value = label.partition("=")
         return [one for one in self.volume_list if (one.get("Labels") or {}).get(key) == value]
+
+    def networks(self) -> list[dict[str, Any]]:
+        return copy.deepcopy(self.network_list)
 
     def container(self, name_or_id: str, size: bool = False) -> dict[str, Any] | None:
         for one in self._containers.values():
@@ -241,16 +271,34 @@ class FakeEngine(Engine):
         return container_id
 
     def start(self, container_id: str) -> None:
-        self.do(f"start {container_id[:3]}", lambda: self._change(container_id, "running"))
+        self.do(f"start {container_id[:3]}", lambda: self._run(container_id))
+
+    def _run(self, container_id: str) -> None:
+        for name, one in self._one(container_id)["NetworkSettings"]["Networks"].items():
+            network = self._network(name)
+            if name.startswith("berth-") and (network is None or one.get("NetworkID") not in ("", network["Id"])):
+                raise EngineError(f"starting: network {one.get('NetworkID')} not found", 404)
+            if network:
+                one["NetworkID"] = network["Id"]
+        self._demand_ports(container_id)
+        self._change(container_id, "running")
+
+    def _demand_ports(self, container_id: str) -> None:
+        wanted = _host_ports(self._one(container_id))
+        for other in self._containers.values():
+            taken = wanted & _host_ports(other) if other["State"]["Running"] else set()
+            if taken and other["Id"] != container_id:
+                raise EngineError(f"starting: port {min(taken)} is already allocated", 500)
 
     def start_and_listen(self, container_id: str, seconds: float) -> Iterator[str]:
         self.start(container_id)
-        if READY in self.output:
+        output = self.output_of.get(self._one(container_id)["Name"].lstrip("/"), self.output)
+        if READY in output:
             self._ready.add(container_id)
         else:
             policy = self._one(container_id)["HostConfig"]["RestartPolicy"]["Name"]
             self._change(container_id, "exited" if policy == "no" else "restarting")
-        yield from self.output
+        yield from output
 
     def stop(self, container_id: str, seconds: int) -> None:
         self.do(f"stop {container_id[:3]} {seconds}", lambda: self._change(container_id, "exited"))
@@ -277,17 +325,15 @@ class FakeEngine(Engine):
         words = " ".join(("update", container_id[:3], *body))
         self.do(words, lambda: self._one(container_id)["HostConfig"].update(copy.deepcopy(dict(body))))
 
-    def connect_network(self, network: str, container_id: str) -> None:
-        networks = self._one(container_id)["NetworkSettings"]["Networks"]
-        self.do(f"connect {container_id[:3]} {network}", lambda: networks.update({network: {}}))
-
     def do(self, call: str, effect: Callable[[], Any]) -> Any:
         """Write a call down and do it, unless it is to fail."""
         self.calls.append(call)
         number = self._fail_at or len(self.calls) + 1
         is_over = self._is_for_good and len(self.calls) > number
         if not is_over and len(self.calls) != number and not any(call.startswith(broken) for broken in self._broken):
-            return effect()
+            result = effect()
+            self.watch()
+            return result
         if self._is_late and not is_over:
             effect()
         raise self._error or EngineError(f"{call.partition(' ')[0]}: the engine said: no", 500)
@@ -315,6 +361,11 @@ class FakeEngine(Engine):
             raise EngineError(f"the name {name} is in use", 409)
 
 
+def _host_ports(container: Mapping[str, Any]) -> set[str]:
+    bindings = container["HostConfig"].get("PortBindings") or {}
+    return {place["HostPort"] for places in bindings.values() for place in places}
+
+
 class FakeApi:
     """What the image and the volume store ask the SDK's client for."""
 
@@ -326,7 +377,48 @@ class FakeApi:
     def _url(self, path: str) -> str:
         return path
 
-    def _post_json(self, url: str, data: dict[str, Any], params: dict[str, str], timeout: float) -> FakeAnswer:
+    def _post_json(
+        self, url: str, data: dict[str, Any], params: Mapping[str, str] | None = None, timeout: float = 0
+    ) -> FakeAnswer:
+        if url == "/networks/create":
+            return self._create_network(data)
+        return self._commit(url, data, params or {})
+
+    def _create_network(self, data: dict[str, Any]) -> FakeAnswer:
+        engine = self._engine
+        if engine._network(data["Name"]):
+            raise EngineError(f"network with name {data['Name']} already exists", 409)
+        subnets = [one["IPAM"]["Config"][0]["Subnet"] for one in engine.network_list]
+        if data["IPAM"]["Config"][0]["Subnet"] in subnets:
+            raise EngineError("Pool overlaps with other one on this address space", 403)
+        engine._made_networks += 1
+        made = {"Id": f"network {engine._made_networks}", **data}
+        engine.do(f"make-network {data['Name']}", lambda: engine.network_list.append(made))
+        return FakeAnswer({"Id": made["Id"]})
+
+    def remove_network(self, network_id: str) -> None:
+        engine = self._engine
+        found = engine._network(network_id)
+        if found is None:
+            raise EngineError(f"no such network: {network_id}", 404)
+        for one in engine._containers.values():
+            joined = (one.get("NetworkSettings") or {}).get("Networks") or {}
+            if found["Name"] in joined and one["State"]["Running"]:
+                raise EngineError(f"network {found['Name']} has active endpoints", 403)
+        engine.do(f"remove-network {found['Name']}", lambda: engine.network_list.remove(found))
+
+    def connect_container_to_network(self, container_id: str, network: str, ipv4_address: str | None = None) -> None:
+        engine = self._engine
+        joined, found = engine._one(container_id)["NetworkSettings"]["Networks"], engine._network(network)
+        if found is None:
+            raise EngineError(f"no such network: {network}", 404)
+        engine.do(f"connect {container_id[:3]} {network}", lambda: joined.update({network: {"NetworkID": found["Id"]}}))
+
+    def disconnect_container_from_network(self, container_id: str, network: str, force: bool) -> None:
+        joined = self._engine._one(container_id)["NetworkSettings"]["Networks"]
+        self._engine.do(f"disconnect {container_id[:3]} {network}", lambda: joined.pop(network))
+
+    def _commit(self, url: str, data: dict[str, Any], params: Mapping[str, str]) -> FakeAnswer:
         assert url == "/commit" and params["pause"] == "1"
         container = self._engine._one(params["container"])
         names = [f"{params['repo']}:{params['tag']}"] if "repo" in params else []

@@ -19,6 +19,7 @@ from ansible_collections.berth.projects.plugins.module_utils.apply import _STEPS
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
 from ansible_collections.berth.projects.plugins.module_utils.definition import User
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError, EngineError
+from ansible_collections.berth.projects.plugins.module_utils.gate import Gate
 from ansible_collections.berth.projects.plugins.module_utils.host_state import HostState, WantedFile, hash_of
 from ansible_collections.berth.projects.plugins.module_utils.host_writer import HostWriter
 from ansible_collections.berth.projects.plugins.module_utils.launch import READY, WARNING, Launcher
@@ -26,6 +27,7 @@ from ansible_collections.berth.projects.plugins.module_utils.lineage import Line
 from ansible_collections.berth.projects.plugins.module_utils.names import aside_name
 from ansible_collections.berth.projects.plugins.module_utils.plan import Plan, Policy
 from ansible_collections.berth.projects.plugins.module_utils.plan_image import source_of_snapshot
+from ansible_collections.berth.projects.plugins.module_utils.proxies import Proxies
 from ansible_collections.berth.projects.plugins.module_utils.records import Record, Records
 from ansible_collections.berth.projects.plugins.module_utils.replace import set_aside
 from ansible_collections.berth.projects.plugins.module_utils.request import Request
@@ -33,6 +35,7 @@ from ansible_collections.berth.projects.plugins.module_utils.result import Outco
 from ansible_collections.berth.projects.plugins.module_utils.snapshots import Snapshotter
 from ansible_collections.berth.projects.plugins.module_utils.steps import VERBS, Step
 from ansible_collections.berth.projects.plugins.module_utils.survey import Survey
+from ansible_collections.berth.projects.plugins.module_utils.terms import POOL
 from ansible_collections.berth.projects.plugins.module_utils.world import Unproven, View
 from ansible_collections.berth.projects.tests.unit.builders import (
     CONTAINER_ID,
@@ -82,14 +85,21 @@ def done(
 ) -> Outcome:
     site = Site(records.state_dir, "default")
     engine.hold(view.container, view.previous, view.unproven.container if view.unproven else None, *view.asides)
-    launcher = Launcher(engine, site, records, 5)
+    gate = Gate(engine, site, POOL, Proxies(engine, site, contents or {}, 5))
+    launcher = Launcher(engine, site, records, 5, gate)
     snapshotter = Snapshotter(engine, clock=lambda: NOW, free_space=lambda folder: free)
-    tools = Tools(engine, launcher, snapshotter, 7, records, site, HostWriter(contents or {}))
+    tools = Tools(engine, launcher, snapshotter, 7, gate, records, site, HostWriter(contents or {}))
     return carry_out(plan, wanted, view, tools)
 
 
 def of(*steps: Step | str, **keys: Any) -> Plan:
     return Plan("web", tuple(Step(step) if isinstance(step, str) else step for step in steps), **keys)
+
+
+def moved(step: Step) -> dict[str, Any]:
+    """The container under another name; one that does not run leaves its network to be removed."""
+    status = "exited" if step.verb == "clean" else "running"
+    return {**container_of(WEB, status=status), "Name": "/mine"}
 
 
 def test_every_verb_can_be_carried_out_and_nothing_else() -> None:
@@ -102,7 +112,9 @@ def test_every_verb_can_be_carried_out_and_nothing_else() -> None:
         (Step("pull", "tool:1"), "pull tool:1"),
         (Step("rename", "berth-web"), "rename c0f berth-web"),
         (Step("update", "restart", {"RestartPolicy": {}}), "update c0f RestartPolicy"),
-        (Step("connect", "bridge"), "connect c0f bridge"),
+        (Step("connect", "join", {"leave": [], "join": ["berth-web.open"]}), "connect c0f berth-web.open"),
+        (Step("connect", "leave", {"leave": ["berth-web.open"], "join": []}), "disconnect c0f berth-web.open"),
+        (Step("clean", "network", {"network": "first berth-web.open"}), "remove-network berth-web.open"),
         (Step("unpause"), "unpause c0f"),
         (Step("stop"), "stop c0f 7"),
     ],
@@ -110,7 +122,7 @@ def test_every_verb_can_be_carried_out_and_nothing_else() -> None:
 )
 def test_a_step_is_one_call_for_the_container_that_is_there(records: Records, step: Step, call: str) -> None:
     engine = FakeEngine()
-    outcome = done(engine, records, of(step), MOVED)
+    outcome = done(engine, records, of(step), replace(MOVED, container=moved(step)))
     assert (engine.calls, outcome) == ([call], Outcome(True, CONTAINER_ID, ()))
 
 
@@ -217,7 +229,8 @@ def test_a_plan_that_failed_is_not_begun(records: Records) -> None:
 # What was done before a failure
 
 
-RENAME, UPDATE, CONNECT = Step("rename", "berth-web"), Step("update", "restart", {}), Step("connect", "bridge")
+RENAME, UPDATE = Step("rename", "berth-web"), Step("update", "restart", {})
+CONNECT = Step("connect", "join berth-web.open", {"leave": [], "join": ["berth-web.open"]})
 
 
 @pytest.mark.parametrize(
@@ -225,7 +238,7 @@ RENAME, UPDATE, CONNECT = Step("rename", "berth-web"), Step("update", "restart",
     [
         ("rename", ["rename c0f berth-web"], False),
         ("update", ["rename c0f berth-web", "update c0f"], True),
-        ("connect", ["rename c0f berth-web", "update c0f", "connect c0f bridge"], True),
+        ("connect", ["rename c0f berth-web", "update c0f", "connect c0f berth-web.open"], True),
     ],
 )
 def test_a_run_has_changed_something_when_a_step_was_done_before_another_failed(
@@ -321,13 +334,13 @@ def test_an_image_that_was_pulled_before_a_failure_is_a_change(records: Records)
     engine = FakeEngine("create")
     outcome = done(engine, records, of(Step("pull", "tool:1"), "create", "start"), NOTHING)
     assert outcome == Outcome(True, None, (), "create: the engine said: no")
-    assert engine.calls == ["pull tool:1", "create berth-web"]
+    assert engine.calls == ["pull tool:1", "make-network berth-web.open", "create berth-web"]
 
 
 def test_a_new_container_that_does_not_become_ready_is_removed(records: Records) -> None:
     engine = FakeEngine(output=("berth: error: It is too dark.",))
     outcome = done(engine, records, of("create", "start"), NOTHING)
-    assert engine.calls == ["create berth-web", "start 4e3", "remove 4e3"]
+    assert engine.calls == ["make-network berth-web.open", "create berth-web", "start 4e3", "remove 4e3"]
     assert outcome.container_id is None
     assert outcome.error is not None and "Its last lines: It is too dark." in outcome.error
     assert records.read("web") == Record()

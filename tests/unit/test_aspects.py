@@ -222,7 +222,8 @@ def test_the_body_of_a_minimal_project_holds_no_surprises() -> None:
         },
         "HostConfig": {
             "Init": True,
-            "NetworkMode": "bridge",
+            "NetworkMode": "berth-web.open",
+            "ExtraHosts": [],
             "RestartPolicy": {"Name": "unless-stopped"},
             "PortBindings": {},
             "Mounts": [
@@ -379,7 +380,8 @@ def test_every_row_has_either_a_fingerprint_or_a_live_step(name: str) -> None:
     assert (FINGERPRINT + name in fingerprint_labels(wanted, SITE)) is (aspect.live_step is None)
     if aspect.live_step:
         values = aspect.wanted(wanted, SITE)
-        step = aspect.live_step(dict.fromkeys(values), values)
+        before = {key: value if key == "egress" else None for key, value in values.items()}
+        step = aspect.live_step(before, values)
         assert step is not None and VERBS[step.verb].action == "update" and step.detail
 
 

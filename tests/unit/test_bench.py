@@ -31,7 +31,7 @@ from rows import Row, Target
 from run import DOCS, PARTS
 
 SVG = "{http://www.w3.org/2000/svg}"
-BODY = create_body(
+OWN_NETWORK = create_body(
     definition(
         workspaces=[{"path": "/srv/src"}],
         ports=[{"host": 8080, "container": 8000}],
@@ -40,7 +40,7 @@ BODY = create_body(
     ).owned_by(User(1000, 1000)),
     Site("/state", "default"),
 )
-OWN_NETWORK = {**BODY, "HostConfig": {**BODY["HostConfig"], "NetworkMode": "own"}}
+BODY = {**OWN_NETWORK, "HostConfig": {**OWN_NETWORK["HostConfig"], "NetworkMode": "bridge"}}
 
 # Rows
 

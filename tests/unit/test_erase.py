@@ -75,7 +75,7 @@ def engine() -> FakeEngine:
 
 def test_all_that_a_project_has_is_erased(engine: FakeEngine) -> None:
     erase(engine, "web", "default")
-    assert (engine.names, engine.volume_list, engine.nameless) == ({}, [], [])
+    assert (engine.names, engine.volume_list, engine.nameless, engine.network_list) == ({}, [], [], [])
     assert engine.tags == {IMAGE: IMAGE_ID}
 
 
@@ -83,10 +83,10 @@ def test_a_project_is_erased_containers_first_and_volumes_last(engine: FakeEngin
     """An image or a volume that a container uses cannot be removed."""
     erase(engine, "web", "default")
     verbs = [call.partition(" ")[0] for call in engine.calls]
-    assert verbs == sorted(verbs, key=["remove", "remove-image", "remove-volume"].index)
+    assert verbs == sorted(verbs, key=["remove", "remove-network", "remove-image", "remove-volume"].index)
 
 
-@pytest.mark.parametrize("number", range(1, 10))
+@pytest.mark.parametrize("number", range(1, 11))
 @pytest.mark.parametrize("is_late", [False, True], ids=["refused", "its answer lost"])
 def test_an_erasure_that_was_cut_off_is_finished_by_the_next(engine: FakeEngine, number: int, is_late: bool) -> None:
     engine.fail(number, is_late, BerthError("the sky fell"))
@@ -94,13 +94,13 @@ def test_an_erasure_that_was_cut_off_is_finished_by_the_next(engine: FakeEngine,
         erase(engine, "web", "default")
     engine.mend()
     erase(engine, "web", "default")
-    assert (engine.names, engine.volume_list, engine.nameless) == ({}, [], [])
+    assert (engine.names, engine.volume_list, engine.nameless, engine.network_list) == ({}, [], [], [])
     assert engine.tags == {IMAGE: IMAGE_ID}
 
 
 def test_that_is_all_the_calls_it_takes(engine: FakeEngine) -> None:
     erase(engine, "web", "default")
-    assert len(engine.calls) == 9
+    assert len(engine.calls) == 10
 
 
 def test_where_there_is_nothing_nothing_is_erased() -> None:

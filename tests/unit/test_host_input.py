@@ -23,7 +23,7 @@ from ansible_collections.berth.projects.plugins.plugin_utils.host_input import (
     resolve,
 )
 from ansible_collections.berth.projects.tests.unit.builders import PROJECTS
-from ansible_collections.berth.projects.tests.unit.test_schema import EVERYTHING
+from ansible_collections.berth.projects.tests.unit.test_schema import EVERYTHING, NOT_BUILT
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -370,7 +370,7 @@ def test_what_is_under_an_unknown_key_is_never_in_a_message(key: str, value: Any
 
 
 @pytest.mark.parametrize("value", [MARKER, [MARKER], {"x": MARKER}, [{"token": MARKER}]], ids=str)
-@pytest.mark.parametrize("key", ["runtime", "network"])
+@pytest.mark.parametrize("key", NOT_BUILT)
 def test_what_is_under_a_key_that_is_not_built_yet_is_not_quoted(key: str, value: Any) -> None:
     text = all_texts({"name": "web", key: value})
     assert "is not built yet" in text and MARKER not in text

@@ -21,7 +21,7 @@ from ansible_collections.berth.projects.plugins.module_utils.image_certificates 
     Certificates,
     read_ca_certificates,
 )
-from ansible_collections.berth.projects.plugins.module_utils.image_plan import base_image_is_current, plan_image
+from ansible_collections.berth.projects.plugins.module_utils.image_plan import image_is_current, plan_image
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -114,8 +114,8 @@ def test_current_looks_at_the_certificates_only_if_they_go_in(ca_on: bool, monke
     monkeypatch.setattr(image_plan, "read_ca_certificates", lambda: certificates)
     tag = content_tag("recipe", "sha256:d", certificates.digest if ca_on else "")
     images = [DEBIAN, image("b", tag, "berth-base:latest")]
-    assert base_image_is_current(images, "recipe", "auto", "trixie", ca_on)
-    assert not base_image_is_current(images, "recipe", "auto", "trixie", not ca_on)
+    assert image_is_current(images, "recipe", "auto", "trixie", ca_on)
+    assert not image_is_current(images, "recipe", "auto", "trixie", not ca_on)
 
 
 def test_parts_that_are_not_wanted_leave_no_trace() -> None:

@@ -32,6 +32,7 @@ from ansible_collections.berth.projects.tests.unit.builders import (
 Container = dict[str, Any]
 HOST = Host(cpus=2, memory=4 * 1024**3, root="/var/lib/docker")
 PORTS = [{"host": 1, "container": 2}]
+REMOVAL = ["remove", "clean network berth-web.open"]
 FULL_LIMITS = {"cpus": 2, "memory": "2g", "pids": 100}
 
 
@@ -62,11 +63,11 @@ def aspects_of(found: Plan) -> list[str]:
         ("stopped", "paused", "stop", ["stop"]),
         ("stopped", "exited", "none", []),
         ("absent", None, "none", []),
-        ("absent", "created", "remove", ["remove"]),
-        ("absent", "running", "remove", ["remove"]),
-        ("absent", "restarting", "remove", ["remove"]),
-        ("absent", "paused", "remove", ["remove"]),
-        ("absent", "exited", "remove", ["remove"]),
+        ("absent", "created", "remove", REMOVAL),
+        ("absent", "running", "remove", REMOVAL),
+        ("absent", "restarting", "remove", REMOVAL),
+        ("absent", "paused", "remove", REMOVAL),
+        ("absent", "exited", "remove", REMOVAL),
     ],
 )
 def test_a_declared_state_and_a_found_status_make_an_action(
@@ -126,7 +127,7 @@ def test_a_removed_project_is_not_taken_up_again_by_starting_and_stopping(state:
     [
         ("started", ["rename berth-web", "start"], ["name", "state"]),
         ("stopped", ["rename berth-web"], ["name"]),
-        ("absent", ["remove"], ["state"]),
+        ("absent", REMOVAL, ["state"]),
     ],
 )
 def test_what_waits_aside_is_taken_up_again_or_removed(state: str, steps: list[str], aspects: list[str]) -> None:
@@ -287,7 +288,7 @@ def drifted(change: Callable[[Container], Any], status: str = "running", **keys:
 @pytest.mark.parametrize(
     ("change", "keys", "steps", "aspect"),
     [
-        (lambda c: c["NetworkSettings"]["Networks"].clear(), {}, ["connect bridge"], "network"),
+        (lambda c: c["NetworkSettings"]["Networks"].clear(), {}, ["connect join berth-web.open"], "network"),
         (lambda c: c["HostConfig"]["RestartPolicy"].update(Name="always"), {}, ["update restart"], "restart"),
         (lambda c: c["HostConfig"].update(Memory=10**9), {}, ["replace"], "resources"),
         (lambda c: c["HostConfig"].update(Memory=10**9), {"resources": FULL_LIMITS}, ["update resources"], "resources"),
@@ -348,7 +349,7 @@ def test_a_container_of_another_state_folder_is_left_alone(state: str) -> None:
 
 def test_a_container_of_another_state_folder_is_removed_started_and_stopped_all_the_same() -> None:
     container = container_of(definition(), Site("/elsewhere", "default"))
-    assert steps_of(plan(definition(state="absent"), container)) == ["remove"]
+    assert steps_of(plan(definition(state="absent"), container)) == REMOVAL
     assert steps_of(plan(definition(state="stopped"), container, operation="state")) == ["stop"]
 
 
@@ -693,6 +694,9 @@ def test_a_step_of_no_known_verb_means_nothing() -> None:
         ("rename", False, False),
         ("update", False, True),
         ("connect", False, False),
+        ("network", False, False),
+        ("rejoin", False, False),
+        ("proxy", False, False),
         ("unpause", False, False),
         ("start", False, False),
         ("restart", True, False),

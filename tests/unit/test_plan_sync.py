@@ -19,6 +19,7 @@ from ansible_collections.berth.projects.plugins.module_utils.host_state import (
     WantedFile,
     hash_of,
 )
+from ansible_collections.berth.projects.plugins.module_utils.networks import Networks
 from ansible_collections.berth.projects.plugins.module_utils.plan import Case, Plan, Policy
 from ansible_collections.berth.projects.plugins.module_utils.planner import plan_project, plan_undeclared
 from ansible_collections.berth.projects.plugins.module_utils.records import Record
@@ -29,6 +30,7 @@ from ansible_collections.berth.projects.tests.unit.builders import (
     container_of,
     definition,
     images,
+    networks_for,
 )
 
 STATE = HostState({"prompt.md": WantedFile(hash_of(b"x"), "prompt"), "secrets/a": WantedFile(hash_of(b"y"), "secrets")})
@@ -51,8 +53,11 @@ def plan(
     **policy: Any,
 ) -> Plan:
     found = container_of(WEB) if container is None else container
-    view = View(found or None, record, files=there() if files is None else files, agents=agents)
-    return plan_project(Case(wanted, view, images(), SITE, Policy(**policy)))
+    there_are = Networks(networks_for("open"), SITE.scope)
+    networks = there_are.of("web") if found else ()
+    files = there() if files is None else files
+    view = View(found or None, record, files=files, agents=agents, networks=networks)
+    return plan_project(Case(wanted, view, images(), SITE, Policy(**policy), there_are))
 
 
 def steps(planned: Plan) -> list[str]:
@@ -144,7 +149,7 @@ def test_what_is_declared_no_more_is_taken_back() -> None:
 @pytest.mark.parametrize("options", [{}, {"operation": "destroy"}])
 def test_what_is_private_goes_with_a_project_that_is_removed(options: dict[str, str]) -> None:
     gone = replace(WEB, state="absent") if not options else WEB
-    assert steps(plan(gone, **options)) == ["remove", "sync host state"]
+    assert steps(plan(gone, **options)) == ["remove", "sync host state", "clean network berth-web.open"]
     assert steps(plan(gone, container={}, **options)) == ["sync host state"]
     assert steps(plan(gone, files=there(HostState()), container={}, **options)) == []
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from ansible_collections.berth.projects.plugins.module_utils.aspects import crea
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
 from ansible_collections.berth.projects.plugins.module_utils.lineage import Lineage, Snapshot
 from ansible_collections.berth.projects.plugins.module_utils.names import aside_name, container_name
+from ansible_collections.berth.projects.plugins.module_utils.networks import Networks
 from ansible_collections.berth.projects.plugins.module_utils.packages import derived_reference
 from ansible_collections.berth.projects.plugins.module_utils.plan import Case, Plan, Policy
 from ansible_collections.berth.projects.plugins.module_utils.plan_image import source_of_snapshot
@@ -30,11 +32,14 @@ from ansible_collections.berth.projects.tests.unit.builders import (
     image,
     images,
     inspect_answer,
+    networks_for,
     plan,
     snapshot,
 )
 
 BUSY = ("claude",)
+OPEN = Networks(networks_for("open"), SITE.scope)
+REMOVAL = ["remove", "clean network berth-web.open"]
 NEWER = images(image(image_id="sha256:newer"))
 OTHER = images(image(), image("other:1", "sha256:07e4"))
 PART = "sha256:" + "9" * 64
@@ -416,7 +421,7 @@ def test_a_reset_waits_for_an_agent_with_all_of_it() -> None:
 
 def test_destroying_without_data_is_a_removal_that_leaves_a_snapshot() -> None:
     found = plan(definition(), made_from(ONE), lineage=LINEAGE, operation="destroy")
-    assert steps_of(found) == ["remove"]
+    assert steps_of(found) == REMOVAL
 
 
 def test_destroying_without_data_what_has_no_container_does_nothing() -> None:
@@ -504,7 +509,8 @@ def test_a_container_aside_whose_content_nothing_holds_is_kept() -> None:
 
 def test_a_container_that_an_interrupted_snapshot_left_is_cleared_away_before_its_image() -> None:
     view = View(container_of(definition()), Record(CONTAINER_ID), lineage=Lineage(parts=(PART,)), parts=("4e19e7",))
-    found = plan_project(Case(definition(), view, images(), SITE, Policy()))
+    view = replace(view, networks=OPEN.of("web"))
+    found = plan_project(Case(definition(), view, images(), SITE, Policy(), OPEN))
     assert steps_of(found) == ["clean container 4e19e7", "clean image 999999999999"]
     assert found.steps[0].body == {"container": "4e19e7"}
 
@@ -566,9 +572,9 @@ def test_a_removal_clears_away_what_lies_around_the_container(is_declared: bool)
     if is_declared:
         found = plan(definition(state="absent"), own, unproven=new, lineage=lineage, asides=(left,))
     else:
-        view = View(own, Record(CONTAINER_ID), unproven=new, lineage=lineage, asides=(left,))
+        view = View(own, Record(CONTAINER_ID), unproven=new, lineage=lineage, asides=(left,), networks=OPEN.of("web"))
         found = plan_undeclared("web", view, Policy())
-    assert steps_of(found) == ["clean berth-web", f"clean {left['Name'][1:]}", "remove"]
+    assert steps_of(found) == ["clean berth-web", f"clean {left['Name'][1:]}", *REMOVAL]
 
 
 def test_what_was_left_of_a_removed_project_is_cleared_away() -> None:
@@ -621,7 +627,7 @@ def test_surplus_snapshots_go_with_an_upgrade_that_has_nothing_to_upgrade() -> N
 def test_surplus_snapshots_go_with_a_removal(container: Any, state: str, operation: str) -> None:
     wanted = definition(**KEEPING_TWO, state=state)
     found = plan(wanted, container, lineage=FOUR, operation=operation)
-    assert steps_of(found) == [*cleaning(2, 1), *(["remove"] if container else [])]
+    assert steps_of(found) == [*cleaning(2, 1), *(REMOVAL if container else [])]
 
 
 @pytest.mark.parametrize("operation", ["provision", "destroy"])
@@ -647,8 +653,8 @@ def surplus_with_users(*container_ids: str, **keys: Any) -> list[str]:
     """The plan where these containers were made from the first snapshot, which is beyond those to keep."""
     own = made_from(latest(2))
     users = {own["Image"]: frozenset({CONTAINER_ID}), snapshot(1).id: frozenset(container_ids)}
-    view = View(own, Record(CONTAINER_ID), image_users=users, **keys)
-    return steps_of(plan_project(Case(definition(snapshot={"keep": 1}), view, images(), SITE, Policy())))
+    view = View(own, Record(CONTAINER_ID), image_users=users, networks=OPEN.of("web"), **keys)
+    return steps_of(plan_project(Case(definition(snapshot={"keep": 1}), view, images(), SITE, Policy(), OPEN)))
 
 
 def test_a_surplus_snapshot_that_a_container_was_made_from_stays() -> None:

@@ -29,6 +29,8 @@ from ansible_collections.berth.projects.plugins.module_utils.info import time_of
 from ansible_collections.berth.projects.plugins.module_utils.losses import losses_by_project
 from ansible_collections.berth.projects.plugins.module_utils.names import (
     CONTRACT,
+    PROJECT,
+    SCOPE,
     aside_name,
     home_volume,
     ownership_labels,
@@ -54,6 +56,7 @@ from ansible_collections.berth.projects.tests.unit.builders import (
     container_of,
     definition,
     image,
+    networks_for,
     of_unknown_scheme,
     snapshot,
 )
@@ -91,6 +94,7 @@ class FakeEngine:
                 "ImageID": entry["Image"],
                 "Created": 1700000000,
                 "Labels": entry["Config"]["Labels"],
+                "NetworkSettings": entry["NetworkSettings"],
             }
             for entry in self._containers
         ]
@@ -103,6 +107,13 @@ class FakeEngine:
         assert label == "berth.managed=true"
         self.asked["volumes"] += 1
         return list(self._volumes)
+
+    def networks(self) -> list[dict[str, Any]]:
+        """Those that the containers need."""
+        self.asked["networks"] += 1
+        labels = [entry["Config"]["Labels"] for entry in self._containers]
+        owners = sorted({(one[PROJECT], one[SCOPE]) for one in labels if one})
+        return [network for project, scope in owners for network in networks_for("open", project=project, scope=scope)]
 
     def has_printed(self, container_id: str, line: str, since: str) -> bool:
         self.asked["has_printed"] += 1
@@ -164,11 +175,11 @@ def unchanged_host(state_dir: str, count: int, recorded: bool) -> tuple[FakeEngi
 
 
 @pytest.mark.parametrize("count", [1, 5, 20])
-def test_an_unchanged_host_is_read_with_three_lists_and_an_inspect_each(state_dir: str, count: int) -> None:
+def test_an_unchanged_host_is_read_with_four_lists_and_an_inspect_each(state_dir: str, count: int) -> None:
     engine, names = unchanged_host(state_dir, count, recorded=True)
     found = look(engine, state_dir, *({"name": name} for name in names))
     assert set(actions(found).values()) == {"none"}
-    assert engine.asked == {"containers": 1, "images": 1, "volumes": 1, "container": count}
+    assert engine.asked == {"containers": 1, "images": 1, "volumes": 1, "networks": 1, "container": count}
 
 
 @pytest.mark.parametrize("count", [1, 5])
@@ -391,7 +402,10 @@ def test_a_foreign_container_of_our_name_is_not_even_inspected(state_dir: str) -
 # Prune
 
 
-@pytest.mark.parametrize(("prune", "expected"), [(False, {"web": "none"}), (True, {"web": "none", "old": "remove"})])
+@pytest.mark.parametrize(
+    ("prune", "expected"),
+    [(False, {"web": "none"}), (True, {"web": "none", "old": "remove", "kept": "none", "lost": "none"})],
+)
 def test_what_is_not_declared_is_removed_only_with_prune(state_dir: str, prune: bool, expected: Any) -> None:
     containers = [
         made(state_dir, definition()),
@@ -401,7 +415,16 @@ def test_what_is_not_declared_is_removed_only_with_prune(state_dir: str, prune: 
     ]
     found = look(FakeEngine(*containers), state_dir, {"name": "web"}, prune=prune)
     assert actions(found) == expected
-    assert sorted(orphan.kind for orphan in found.orphans) == ["kept", "stray", "undeclared"]
+    assert sorted(orphan.kind for orphan in found.orphans if orphan.type == "container") == [
+        "kept",
+        "stray",
+        "undeclared",
+    ]
+    assert sorted(orphan.name for orphan in found.orphans if orphan.type == "network") == [
+        "berth-kept.open",
+        "berth-lost.open",
+        "berth-old.open",
+    ]
 
 
 # What there is of snapshots, and what is to go
@@ -448,7 +471,7 @@ def test_snapshots_take_no_call_of_their_own(state_dir: str, count: int) -> None
     engine, names = unchanged_host(state_dir, count, recorded=True)
     with_images(engine, *(listed_snapshot(number, project=name) for name in names for number in (1, 2, 3)))
     look(engine, state_dir, *({"name": name} for name in names))
-    assert engine.asked == {"containers": 1, "images": 1, "volumes": 1, "container": count}
+    assert engine.asked == {"containers": 1, "images": 1, "volumes": 1, "networks": 1, "container": count}
 
 
 def test_what_is_left_aside_of_a_replace_is_cleared_away(state_dir: str) -> None:
@@ -748,7 +771,7 @@ def test_what_the_host_cannot_give_fails_that_project_alone(state_dir: str, limi
 def test_the_base_image_is_a_need_where_somebody_is_going_to_build_it(
     state_dir: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(survey_module, "base_image_is_current", lambda *args: False)
+    monkeypatch.setattr(survey_module, "image_is_current", lambda *args: False)
     payload = {
         "projects": [{"name": "web", "image": IMAGE, "user": {"uid": 1}}],
         "declared": ["web"],

@@ -24,8 +24,8 @@ PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 COLLECTION = "ansible_collections.berth.projects.plugins"
 MODULE_UTILS = f"{COLLECTION}.module_utils."
 
-MOST_FILES = 46
-MOST_BYTES = 235_000
+MOST_FILES = 50
+MOST_BYTES = 285_000
 
 CHANGING = [
     "apply",

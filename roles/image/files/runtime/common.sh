@@ -73,6 +73,10 @@ needs_takeover() {
     [ "$wanted" != "${taken:-empty}" ]
 }
 
+# Whether the container may write nowhere but to what is mounted. Asked of the kernel: busybox's test says of root that it
+# may write anything.
+is_read_only() { awk '$5 == "/" { print "," $6 "," }' /proc/self/mountinfo | tail -n 1 | grep -q ,ro,; }
+
 as_agent() ( exec_as_agent "$@" )
 
 # The mount points that this process sees, one a line, as the kernel writes them: blanks and backslashes as \ooo.

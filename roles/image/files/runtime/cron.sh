@@ -22,12 +22,20 @@ is_cron_running() {
 # The agent writes to the folder, so any step may fail: nothing here may end the start.
 give_cron_to_agent() { (set +e && let_agent_write_crontab) 2>&1 | errors_as_warnings; }
 
-let_agent_write_crontab() {
+join_cron_group() {
     members=$(lookup /etc/group 1 crontab 4)
     case ",$members," in
         *",$AGENT,"*) ;;
         *) [ -z "$(lookup /etc/group 1 crontab 3)" ] || set_field /etc/group crontab 4 "${members:+$members,}$AGENT" ;;
     esac
+}
+
+let_agent_write_crontab() {
+    join_cron_group
+    # In a read-only container the folder is memory, and root's alone.
+    if [ "$(stat -c %G "$SPOOL")" != crontab ] && [ -n "$(lookup /etc/group 1 crontab 3)" ]; then
+        chgrp crontab "$SPOOL" && chmod 1730 "$SPOOL"
+    fi
     rm -rf "$SPOOL/.$AGENT.berth-new" # whatever the agent made of it: its next crontab is written there
     # nothing but a file of its own name: a link that the agent put there would have root give away another's file
     if [ -f "$CRONTAB" ] && [ "$(stat -c %h "$CRONTAB")" = 1 ]; then
@@ -38,6 +46,7 @@ let_agent_write_crontab() {
 # A login uid is the audit's business, and a container may not set it; as a "required" step of the session it would keep
 # every job from running.
 do_without_loginuid() {
+    ! is_read_only || return 0
     if grep -Eq '^session[[:blank:]]+required[[:blank:]]+pam_loginuid' /etc/pam.d/cron 2>/dev/null; then
         sed -i -E '/pam_loginuid/s/required/optional/' /etc/pam.d/cron || warn "/etc/pam.d/cron cannot be changed"
     fi

@@ -112,7 +112,8 @@ take_ids() {
         set_field /etc/passwd "$AGENT" 4 "$2"
     fi
     for folder in "$AGENT_HOME" "$AGENT_HOME/.claude" /workspace; do
-        reown_if_needed "$folder" "$1" "$2"
+        # one that nobody may write to needs no owner
+        if is_mount_point "$folder" || ! is_read_only; then reown_if_needed "$folder" "$1" "$2"; fi
     done
 }
 

@@ -47,9 +47,10 @@ NEVER = "0001-01-01T00:00:00Z"
 
 
 def definition(**keys: Any) -> Definition:
-    """A valid definition of project ``web`` whose user is settled, with these keys besides."""
+    """A valid definition of project ``web`` whose user and runtime are settled, with these keys besides."""
     written = {"name": "web", "image": IMAGE, **keys}
     made = definition_from(written)
+    made = made.run_by("runc") if made.runtime == "auto" else made
     return made if made.user else made.owned_by(User(1000, 1000))
 
 
@@ -111,6 +112,10 @@ def inspect_answer(
             "PortBindings": host["PortBindings"],
             "NetworkMode": host["NetworkMode"],
             "ExtraHosts": host.get("ExtraHosts") or None,
+            "Runtime": host.get("Runtime", "runc"),
+            "CapDrop": host.get("CapDrop"),
+            "CapAdd": host.get("CapAdd"),
+            "ReadonlyRootfs": host.get("ReadonlyRootfs", False),
             "RestartPolicy": {"MaximumRetryCount": 0, **host["RestartPolicy"]},
             "NanoCpus": host.get("NanoCpus", 0),
             "CpuQuota": 0,

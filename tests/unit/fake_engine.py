@@ -250,6 +250,8 @@ class FakeEngine(Engine):
             "NCPU": 2,
             "MemTotal": 4 * 1024**3,
             "DriverStatus": self._driver_status,
+            "Runtimes": {"runc": {"path": "runc"}},
+            "SecurityOptions": ["name=seccomp,profile=default"],
         }
 
     # Changing

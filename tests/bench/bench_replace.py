@@ -49,7 +49,7 @@ class _Subject:
 
     def __init__(self, host: TestHost, project: str) -> None:
         self._host, self._api = host, host.api
-        self._project = {"name": project, "snapshot": {"keep": 1}}
+        self._project = {"name": project, "snapshot": {"keep": 1}, "runtime": "runc"}
         self._own = Namespace(project)
         self._name = f"berth-{project}"
         self._round = 0

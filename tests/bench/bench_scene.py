@@ -152,6 +152,7 @@ class Scene:
             "ports": [{"host": FIRST_PORT + number, "container": 8000}],
             "env": {"STAGE": "bench", "NUMBER": number},
             "resources": {"cpus": 1, "memory": "128m", "pids": 100},
+            "runtime": "runc",  # what the others get, whatever else this engine has
         }
 
 

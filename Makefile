@@ -46,8 +46,13 @@ test: setup-dev .venvs/core-2.17 ## run the tests but the exhaustive ones, on a 
 test-all: setup-dev .venvs/core-2.17 ## run every test
 	@$(PYTEST)
 
-bench: setup-dev ## time the main jobs against a ping play and the peers
-	@$(BIN)/python $(ROOT)/tests/bench/run.py
+.PHONY: .venvs/peers
+.venvs/peers:
+	@$(PYTHON) $(ROOT)/tools/venv.py .venvs/peers requirements-bench.txt
+
+# The peers are half a gigabyte; a quick bench has those that are there.
+bench: setup-dev $(if $(filter quick clean,$(BENCH)),,.venvs/peers) ## time the main jobs beside a ping play and the peers (BENCH=quick is short)
+	@$(BIN)/python $(ROOT)/tests/bench/run.py $(BENCH)
 
 lint: setup-dev ## check everything that can be checked without running it
 	@$(MAKE) --no-print-directory --keep-going -f $(ROOT)/Makefile $(LINTERS)

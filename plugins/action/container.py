@@ -10,7 +10,7 @@ from typing import Any
 from ansible.utils.display import Display
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
 from ansible_collections.berth.projects.plugins.module_utils.options import container_args, plan_args
-from ansible_collections.berth.projects.plugins.module_utils.plan import FROM_DEFINITION
+from ansible_collections.berth.projects.plugins.module_utils.terms import FROM_DEFINITION
 from ansible_collections.berth.projects.plugins.plugin_utils.confirm import ERASING, demand_confirmed, demand_found
 from ansible_collections.berth.projects.plugins.plugin_utils.project_action import (
     Handover,

@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Callable
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
-from ansible_collections.berth.projects.plugins.plugin_utils.agent_keys import is_restricted, load
+from ansible_collections.berth.projects.plugins.plugin_utils.agent_keys import has_host_state, is_restricted, load
 from ansible_collections.berth.projects.plugins.plugin_utils.confirm import undeclared_problems
 from ansible_collections.berth.projects.plugins.plugin_utils.host_input import (
     VARIABLES,
@@ -20,9 +21,7 @@ from ansible_collections.berth.projects.plugins.plugin_utils.host_input import (
     refuse,
     resolve,
 )
-from ansible_collections.berth.projects.plugins.plugin_utils.host_state import state_problems
 from ansible_collections.berth.projects.plugins.plugin_utils.recipe import PREFIX, recipe_from_vars
-from ansible_collections.berth.projects.plugins.plugin_utils.templates import searcher
 
 
 class ActionModule(ActionBase):
@@ -45,10 +44,8 @@ class ActionModule(ActionBase):
         hosts = task_vars["ansible_play_hosts_all"]
         problems: list[str] = []
         inputs = [self._input(host, task_vars, problems) for host in hosts]
-        search = searcher(self._loader, self._task.get_search_path())
-        for entry in inputs if not problems else ():
-            problems.extend(state_problems(entry.definitions, entry.shared, search, entry.host))
-            problems.extend(self._proxy_problems(entry, search))
+        if not problems:
+            problems.extend(problem for entry in inputs for problem in self._rendering_problems(entry))
         only = names_in(self._task.args.get("only"))
         if boolean(self._task.args.get("undeclared", False)):
             declared = {name for entry in inputs for name in entry.names}
@@ -61,12 +58,24 @@ class ActionModule(ActionBase):
             "projects": sum(len(entry.definitions) for entry in inputs),
         }
 
-    @staticmethod
-    def _proxy_problems(entry: HostInput, search: Callable[[str], str]) -> list[str]:
-        """Why the configurations of proxies cannot be rendered."""
+    def _rendering_problems(self, entry: HostInput) -> list[str]:
+        """Why what is for the agents or the proxies cannot be rendered; nothing is loaded for what nobody has."""
+        has_state = any(has_host_state(definition, entry.shared) for definition in entry.definitions)
         restricted = [one for one in entry.definitions if is_restricted(one)]
-        if not restricted:
+        if not has_state and not restricted:
             return []
+        search = load("templates").searcher(self._loader, self._task.get_search_path())
+        found: list[str] = []
+        if has_state:
+            found += load("host_state").state_problems(entry.definitions, entry.shared, search, entry.host)
+        if restricted:
+            found += self._proxy_problems(restricted, entry, search)
+        return found
+
+    @staticmethod
+    def _proxy_problems(
+        restricted: Sequence[Mapping[str, Any]], entry: HostInput, search: Callable[[str], str]
+    ) -> list[str]:
         try:
             load("proxies").render_proxies(restricted, entry.egress, search, entry.host)
         except BerthError as error:

@@ -22,8 +22,7 @@ from ansible_collections.berth.projects.plugins.module_utils.names import (
     FINGERPRINT_VERSION,
     ownership_labels,
 )
-
-IMAGE = "image"
+from ansible_collections.berth.projects.plugins.module_utils.terms import IMAGE
 
 ASPECTS: tuple[Aspect, ...] = (
     Aspect(IMAGE, mounted.wanted_image, mounted.actual_image, mounted.create_image),

@@ -6,26 +6,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Body, Container, Site, environment_of
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition, Healthcheck, User
 from ansible_collections.berth.projects.plugins.module_utils.fingerprint import Values
+from ansible_collections.berth.projects.plugins.module_utils.terms import OWN_VARIABLES
 
 _SECOND = 1_000_000_000  # the engine counts in nanoseconds
-
-OWN_VARIABLES: Mapping[str, str] = {
-    "PROJECT_NAME": "it is the project's name",
-    "PROJECT_PATH": "it follows from workspaces",
-    "COLORTERM": "it is always truecolor",
-    "TZ": "use timezone",
-    "HOME": "it is always /home/agent",
-    "USER": "it is always agent",
-    "LOGNAME": "it is always agent",
-    "HOSTNAME": "it is the project's name",
-}
-"""Environment keys that Berth itself sets, and which setting to use instead."""
 
 
 def is_own_variable(key: str) -> bool:

@@ -58,14 +58,20 @@ def read_file(path: str) -> bytes:
         return file.read()
 
 
-def with_copies(state: HostState, writable: Iterable[str] = ()) -> tuple[HostState, list[str]]:
+def real_paths(paths: Iterable[str]) -> list[str]:
+    """The paths with all links followed."""
+    return [os.path.realpath(path) for path in paths]
+
+
+def with_copies(state: HostState, exposed: Sequence[str] = ()) -> tuple[HostState, list[str]]:
     """The state with the files that its copies mean on this host, and why others cannot be copied.
 
     Args:
         state: What has the copies.
-        writable: Folders that agents may write to: what comes from there could be a link to anything.
+        exposed: The real paths of folders that agents may write to: what comes from there could be a link to anything.
     """
-    exposed = [os.path.realpath(folder) for folder in writable]
+    if not state.copies:
+        return state, []
     copied = [_copied(copy, exposed) for copy in state.copies]
     files = {path: file for found in copied if not isinstance(found, str) for path, file in found.items()}
     return replace(state, files={**state.files, **files}), [found for found in copied if isinstance(found, str)]

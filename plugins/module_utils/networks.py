@@ -27,8 +27,6 @@ from ansible_collections.berth.projects.plugins.module_utils.names import (
 )
 
 _BRIDGE = "com.docker.network.bridge."
-POOL = "10.213.0.0/16"
-"""Where subnets are taken from if nobody says otherwise. The engine's own pools have room for some thirty networks."""
 
 PREFIX = 28
 """Of each network's subnet: 14 addresses, of which the gateway, a proxy and two containers take four."""

@@ -10,8 +10,8 @@ from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.connection import CONNECTION_ARGS
 from ansible_collections.berth.projects.plugins.module_utils.image_base import LATEST
-from ansible_collections.berth.projects.plugins.module_utils.networks import POOL as NETWORK_POOL
-from ansible_collections.berth.projects.plugins.module_utils.plan import FROM_DEFINITION, OPERATIONS
+from ansible_collections.berth.projects.plugins.module_utils.terms import FROM_DEFINITION, OPERATIONS
+from ansible_collections.berth.projects.plugins.module_utils.terms import POOL as NETWORK_POOL
 
 _PROJECTS: dict[str, dict[str, Any]] = {
     "projects": {"type": "list", "elements": "dict"},

@@ -16,11 +16,6 @@ from ansible_collections.berth.projects.plugins.module_utils.networks import Net
 from ansible_collections.berth.projects.plugins.module_utils.steps import ACTIONS, Step
 from ansible_collections.berth.projects.plugins.module_utils.world import Images, View
 
-FROM_DEFINITION = ("provision", "state")
-"""The operations that usually find all as it should be, and so are planned first and carried out only then."""
-
-OPERATIONS = (*FROM_DEFINITION, "upgrade", "restore", "reset", "destroy")
-
 
 @dataclass(frozen=True)
 class Reason:

@@ -29,8 +29,7 @@ from ansible_collections.berth.projects.plugins.module_utils.names import (
 from ansible_collections.berth.projects.plugins.module_utils.packages import derived_reference, packages_from_label
 from ansible_collections.berth.projects.plugins.module_utils.plan import Case, Reason
 from ansible_collections.berth.projects.plugins.module_utils.steps import Step
-
-APPLYING = "playbook upgrade, or berth_apply_image_changes=true, does it"
+from ansible_collections.berth.projects.plugins.module_utils.terms import APPLYING
 
 
 def source_of_snapshot(snapshot: Snapshot) -> Source:

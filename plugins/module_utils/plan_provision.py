@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Aspect, Site
-from ansible_collections.berth.projects.plugins.module_utils.aspects import ASPECTS, IMAGE
+from ansible_collections.berth.projects.plugins.module_utils.aspects import ASPECTS
 from ansible_collections.berth.projects.plugins.module_utils.aspects_mounted import wanted_image
 from ansible_collections.berth.projects.plugins.module_utils.definition import HOST_STATE, Definition, overlap
 from ansible_collections.berth.projects.plugins.module_utils.fingerprint import VERSION, Values, fingerprint
@@ -42,6 +42,7 @@ from ansible_collections.berth.projects.plugins.module_utils.plan_image import (
     source_of_snapshot,
 )
 from ansible_collections.berth.projects.plugins.module_utils.steps import Step
+from ansible_collections.berth.projects.plugins.module_utils.terms import IMAGE
 from ansible_collections.berth.projects.plugins.module_utils.world import Host, View
 
 

@@ -25,6 +25,7 @@ from ansible_collections.berth.projects.plugins.module_utils.facts import (
 from ansible_collections.berth.projects.plugins.module_utils.host_addresses import public_addresses
 from ansible_collections.berth.projects.plugins.module_utils.host_files import (
     read_host_state,
+    real_paths,
     with_copies,
     write_problem,
 )
@@ -199,11 +200,12 @@ def check_folders(request: Request) -> Request:
 def look_at_folders(request: Request) -> tuple[Request, dict[str, list[str]]]:
     """The request with the files that are copied on this host, and by project why its paths cannot be used."""
     there = [definition for definition in request.definitions if definition.state != "absent"]
-    writable = [path for definition in there for path in definition.writable_sources]
+    # Once for all projects: following the links of all for each of them would take N times N looks at the disk.
+    exposed = real_paths(path for definition in there for path in definition.writable_sources)
     looked: dict[str, Definition] = {}
     problems: dict[str, list[str]] = {}
     for definition in there:
-        state, wrong = with_copies(definition.host_state, writable)
+        state, wrong = with_copies(definition.host_state, exposed)
         looked[definition.name] = replace(definition, host_state=state)
         problems[definition.name] = [*folder_problems(definition, request.site), *wrong]
     definitions = tuple(looked.get(definition.name, definition) for definition in request.definitions)

@@ -21,6 +21,7 @@ from ansible_collections.berth.projects.plugins.plugin_utils.agent_keys import (
     load,
     without_agent_keys,
 )
+from ansible_collections.berth.projects.plugins.plugin_utils.collector import without_collector
 from ansible_collections.berth.projects.plugins.plugin_utils.confirm import undeclared_problems
 from ansible_collections.berth.projects.plugins.plugin_utils.host_input import (
     HostInput,
@@ -158,7 +159,8 @@ class ProjectAction(ActionBase):
         task_vars = task_vars or {}
         result: dict[str, Any] = super().run(tmp, task_vars)
         try:
-            result.update(self._run(task_vars))
+            with without_collector():
+                result.update(self._run(task_vars))
         except BerthError as error:
             result.update(failed=True, msg=error.msg)
         return result

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.berth.projects.plugins.module_utils.aspects import IMAGE
-from ansible_collections.berth.projects.plugins.module_utils.plan_image import APPLYING
+from ansible_collections.berth.projects.plugins.module_utils.terms import APPLYING, IMAGE
 from ansible_collections.berth.projects.plugins.plugin_utils.text import size_text
 
 

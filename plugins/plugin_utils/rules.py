@@ -14,7 +14,6 @@ from ipaddress import ip_address
 from typing import Any
 from zoneinfo import available_timezones
 
-from ansible_collections.berth.projects.plugins.module_utils.aspects_process import OWN_VARIABLES
 from ansible_collections.berth.projects.plugins.module_utils.definition import (
     AGENT_FOLDER,
     DOCKER_SOCKET,
@@ -27,6 +26,7 @@ from ansible_collections.berth.projects.plugins.module_utils.definition import (
     overlap,
     workspace_name,
 )
+from ansible_collections.berth.projects.plugins.module_utils.terms import OWN_VARIABLES
 from ansible_collections.berth.projects.plugins.plugin_utils.agent_secrets import SECRET_VALUE
 from ansible_collections.berth.projects.plugins.plugin_utils.rules_isolation import (
     isolation_problems,

@@ -11,7 +11,7 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.aspects_network import HOST_NAME, PROXY_VARIABLES
-from ansible_collections.berth.projects.plugins.module_utils.networks import POOL
+from ansible_collections.berth.projects.plugins.module_utils.terms import POOL
 from ansible_collections.berth.projects.plugins.plugin_utils.schema import Problem
 
 Definition = Mapping[str, Any]

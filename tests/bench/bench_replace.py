@@ -17,9 +17,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "integration"))
 
+from bench_scene import PREFIX
 from engine_names import Namespace, engine_client, remove_everything
 from host import TestHost
-from rows import ROUNDS, Row, timed
+from rows import ROUNDS, Row, Target, timed
 from tiny_image import build_tiny_image
 
 STOP_TIMEOUT = 3  # seconds, on both sides
@@ -28,7 +29,7 @@ STOP_TIMEOUT = 3  # seconds, on both sides
 def replacing(mebibytes: int) -> Row:
     """Replace a container with a layer of that size."""
     api = engine_client()
-    namespace = Namespace(f"benchreplace{mebibytes}")
+    namespace = Namespace(f"{PREFIX}-replace{mebibytes}")
     remove_everything(api, namespace)
     with tempfile.TemporaryDirectory() as name:
         subject = _Subject(TestHost(api, Path(name), namespace.scope, build_tiny_image(api)), namespace.project())
@@ -40,7 +41,7 @@ def replacing(mebibytes: int) -> Row:
     seconds, against, disk = zip(*rounds)
     note = f" (disk: {max(disk) / 1024**2:.0f} MiB more at its end)" if mebibytes else ""
     work = f"replace with a layer of {mebibytes} MiB, against the bare engine calls"
-    return Row(work, seconds, against, target=1.3, note=note)
+    return Row(work, seconds, against, Target(1.3), note)
 
 
 class _Subject:
@@ -48,7 +49,7 @@ class _Subject:
 
     def __init__(self, host: TestHost, project: str) -> None:
         self._host, self._api = host, host.api
-        self._project = {"name": project, "snapshot": {"keep": 1}}
+        self._project = {"name": project, "snapshot": {"keep": 1}, "runtime": "runc"}
         self._own = Namespace(project)
         self._name = f"berth-{project}"
         self._round = 0

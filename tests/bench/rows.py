@@ -14,23 +14,62 @@ ROUNDS = 5
 
 
 @dataclass(frozen=True)
+class Target:
+    """What a ratio should be: at the most ``limit``, or as a speed-up (the other's time by Berth's) at the least."""
+
+    limit: float
+    is_speedup: bool = False
+
+    def __str__(self) -> str:
+        return f"≥ {self.limit:g} times faster" if self.is_speedup else f"≤ {self.limit:g}"
+
+
+@dataclass(frozen=True)
 class Row:
-    """Seconds of each run, and of the runs it is held against in the same rounds; ``note`` is for people."""
+    """Berth's seconds of each run, and those of what it is held against.
+
+    Args:
+        seconds: Of Berth's runs.
+        against: Of the others; where there are as many, the same place means the same round.
+        target: What the ratio should be; None where nothing is asked.
+        note: For people, after the work.
+    """
 
     work: str
     seconds: Sequence[float]
     against: Sequence[float]
-    target: float
+    target: Target | None = None
     note: str = ""
 
-    def __str__(self) -> str:
-        ratio = statistics.median(one / other for one, other in zip(self.seconds, self.against))
-        verdict = "met" if ratio <= self.target else "missed"
+    @property
+    def ratio(self) -> float:
+        """Berth's time by the other's: the median of the rounds where both ran in turns, else of the medians."""
+        if len(self.seconds) == len(self.against):
+            return statistics.median(one / other for one, other in zip(self.seconds, self.against))
+        return statistics.median(self.seconds) / statistics.median(self.against)
+
+    @property
+    def is_met(self) -> bool:
+        if self.target is None:
+            return True
+        return 1 / self.ratio >= self.target.limit if self.target.is_speedup else self.ratio <= self.target.limit
+
+    @property
+    def shown_ratio(self) -> str:
+        if self.target and self.target.is_speedup:
+            return f"{1 / self.ratio:.1f} times faster"
+        return f"{self.ratio:.2f}"
+
+    def cells(self) -> list[str]:
         seconds, against = (f"{statistics.median(runs):.2f} s" for runs in (self.seconds, self.against))
-        return f"| {self.work}{self.note} | {seconds} | {against} | {ratio:.2f} | ≤ {self.target} {verdict} |"
+        verdict = f"{self.target} {'met' if self.is_met else '**missed**'}" if self.target else ""
+        return [f"{self.work}{self.note}", seconds, against, self.shown_ratio, verdict]
+
+    def __str__(self) -> str:
+        return f"| {' | '.join(self.cells())} |"
 
 
-def timed(work: Callable[[], None]) -> float:
+def timed(work: Callable[[], object]) -> float:
     started = time.perf_counter()
     work()
     return time.perf_counter() - started

@@ -1,100 +1,136 @@
 # Copyright (c) 2026, The Berth maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Times an unchanged run of the whole playbook against a play of one ping, on the same inventory, in turns.
+"""make bench: measures Berth beside its peers on this machine, and writes docs/speed.md and its plots.
 
-    make bench                  50 projects, 5 rounds; then a replace
-    tests/bench/run.py 50 500   these numbers of projects
+    make bench                  all of it, half an hour or so
+    make bench BENCH=quick      a few minutes; prints its tables and writes nothing
+    make bench BENCH=clean      removes what a killed bench has left
+    make bench BENCH="sizes replace"    these parts, of: sizes, replace, fleets; writes them
 
-The projects are made on the local engine, from an image of 2 MB, in a scope of their own, and removed at the end.
+All that it makes on the engine begins with ``berthbench``. It refuses to start where something of that name is.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
+import os
+import platform
+import signal
 import sys
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "integration"))
 
+from ansible.release import __version__ as ansible_version
+from bench_fleet import fleet_part
+from bench_page import table, with_part
+from bench_plot import plot
 from bench_replace import replacing
-from engine_names import Namespace, engine_client, remove_everything
-from rows import ROUNDS, Row, timed
-from tiny_image import build_tiny_image
+from bench_scene import BenchError, names_in_use, remove_all
+from bench_sizes import FULL, QUICK, cost_table, lines_of, measure, size_table, target_rows
+from engine_names import engine_client
+from rows import Row
 
-BIN = Path(sys.executable).parent
-PING = "- hosts: all\n  gather_facts: false\n  tasks:\n    - ansible.builtin.ping:\n"
-
-
-def main(sizes: Sequence[int]) -> None:
-    print("| work | Berth | against | ratio | target |\n|---|---|---|---|---|", flush=True)
-    for size in sizes:
-        print(unchanged(size), flush=True)
-    for mebibytes in (0, 500):
-        print(replacing(mebibytes), flush=True)
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+HEADER = ("work", "Berth", "against", "ratio", "target")
 
 
-def unchanged(size: int) -> Row:
-    """Provision ``size`` projects that are as declared already."""
+def main(words: Sequence[str]) -> int:
+    is_quick = "quick" in words
+    parts = [name for name in PARTS if name in words] or list(PARTS)
+    unknown = set(words) - {*PARTS, "quick", "clean"}
+    if unknown:
+        print(f"bench: {', '.join(sorted(unknown))}: known are quick, clean, {', '.join(PARTS)}", file=sys.stderr)
+        return 2
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(143))  # so that everything goes on that way, too
     api = engine_client()
-    namespace = Namespace(f"bench{size}")
-    remove_everything(api, namespace)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "inventory.json").write_text(json.dumps(inventory(size, namespace, folder, build_tiny_image(api))))
-        (folder / "ping.yml").write_text(PING)
-        (folder / "ansible.cfg").touch()
-        try:
-            play(folder, "berth.projects.provision")
-            rounds = [
-                (timed(lambda: play(folder, "berth.projects.provision")), timed(lambda: play(folder, "ping.yml")))
-                for _round in range(ROUNDS + 1)
-            ][1:]  # the first warms the caches
-        finally:
-            remove_everything(api, namespace)
-            api.close()
-    seconds, against = zip(*rounds)
-    work = f"unchanged run of {size} projects, against a play of one ping"
-    return Row(work, seconds, against, target=1.5 if size <= 50 else 2.5)
+    if "clean" in words:
+        remove_all(api)
+        return 0
+    used = names_in_use(api)
+    if used:
+        print(f"bench: these are in the way: {', '.join(used[:5])} …", file=sys.stderr)
+        print("bench: another bench is at work, or was killed; BENCH=clean removes what it has left", file=sys.stderr)
+        return 1
+    try:
+        for name in parts:
+            _show(name, PARTS[name](api, is_quick), is_quick)
+    except BenchError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("bench: interrupted; removing what it made", file=sys.stderr)
+        return 130
+    finally:
+        remove_all(api)
+        api.close()
+    return 0
 
 
-def inventory(size: int, namespace: Namespace, folder: Path, image: str) -> dict[str, Any]:
-    """One host with ``size`` projects that use most of a definition."""
-    projects = []
-    for number in range(size):
-        workspace = folder / f"work{number}"
-        workspace.mkdir()
-        projects.append(
-            {
-                "name": namespace.project(str(number)),
-                "workspaces": [{"path": str(workspace)}],
-                "ports": [{"host": 21000 + number, "container": 8000}],
-                "env": {"STAGE": "bench", "NUMBER": number},
-                "resources": {"cpus": 1, "memory": "128m", "pids": 100},
-            }
-        )
-    variables = {
-        "ansible_connection": "local",
-        "ansible_python_interpreter": sys.executable,
-        "berth_scope": namespace.scope,
-        "berth_state_dir": str(folder / "state"),
-        "berth_image": image,
-        "berth_projects": projects,
-        "berth_project_defaults": {"user": {"uid": 1000}},
-    }
-    return {"all": {"hosts": {"bench": variables}}}
+def _show(part: str, made: tuple[str, dict[str, str]], is_quick: bool) -> None:
+    text, plots = made
+    print(f"\n{text}\n", flush=True)
+    if is_quick:
+        return
+    page = DOCS / "speed.md"
+    page.write_text(with_part(page.read_text(), part, f"{machine()}\n\n{text}"))
+    for name, drawing in plots.items():
+        (DOCS / name).write_text(drawing)
 
 
-def play(folder: Path, playbook: str) -> None:
-    command = [str(BIN / "ansible-playbook"), "-i", "inventory.json", playbook]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        sys.exit(f"{playbook} failed:\n{done.stdout}{done.stderr}")
+def sizes_part(api: Any, is_quick: bool) -> tuple[str, dict[str, str]]:
+    """One host, by its number of projects."""
+    extent = QUICK if is_quick else FULL
+    measured = []
+    for count in extent.sizes:
+        print(f"bench: {count} projects …", file=sys.stderr, flush=True)
+        measured.append(measure(api, count, extent))
+    rows = target_rows({one.size: one for one in measured})
+    lines = lines_of(measured)
+    parts = [_targets(rows)] if rows else []
+    drawing = plot("Seconds by the number of projects of a host", "projects", "seconds", lines, extent.sizes)
+    return "\n\n".join([*parts, size_table(measured), cost_table(measured)]), {"speed.svg": drawing}
 
+
+def replace_part(api: Any, is_quick: bool) -> tuple[str, dict[str, str]]:
+    """A replace, without Ansible on either side."""
+    return _targets([replacing(mebibytes) for mebibytes in ((0,) if is_quick else (0, 500))]), {}
+
+
+def _targets(rows: Sequence[Row]) -> str:
+    return table(HEADER, [row.cells() for row in rows])
+
+
+def machine() -> str:
+    """What the figures were measured on."""
+    api = engine_client()
+    try:
+        info, version = api.info(), api.version()
+    finally:
+        api.close()
+    facts = (
+        f"{os.cpu_count()} cores ({processor()})",
+        f"{info['MemTotal'] / 2**30:.0f} GiB",
+        f"Linux {platform.release().partition('-')[0]}",
+        f"Docker {version['Version']} ({info['Driver']})",
+        f"ansible-core {ansible_version}",
+        f"Python {platform.python_version()}",
+    )
+    return f"Measured on {', '.join(facts)}."
+
+
+def processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+PARTS: dict[str, Callable[[Any, bool], tuple[str, dict[str, str]]]] = {
+    "sizes": sizes_part,
+    "replace": replace_part,
+    "fleets": fleet_part,
+}
 
 if __name__ == "__main__":
-    main([int(word) for word in sys.argv[1:]] or [50])
+    sys.exit(main(sys.argv[1:]))

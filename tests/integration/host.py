@@ -19,10 +19,10 @@ from ansible_collections.berth.projects.plugins.module_utils.connection import D
 from ansible_collections.berth.projects.plugins.module_utils.host_state import hash_of
 from ansible_collections.berth.projects.plugins.module_utils.info import look
 from ansible_collections.berth.projects.plugins.module_utils.options import container_args, info_args, snapshot_args
-from ansible_collections.berth.projects.plugins.module_utils.plan import FROM_DEFINITION
 from ansible_collections.berth.projects.plugins.module_utils.preview import preview
 from ansible_collections.berth.projects.plugins.module_utils.reconcile import reconcile
 from ansible_collections.berth.projects.plugins.module_utils.snapshot_work import work_on_snapshots
+from ansible_collections.berth.projects.plugins.module_utils.terms import FROM_DEFINITION
 from ansible_collections.berth.projects.plugins.plugin_utils.agent_keys import is_restricted, without_agent_keys
 from ansible_collections.berth.projects.plugins.plugin_utils.host_input import host_input, refuse
 from ansible_collections.berth.projects.plugins.plugin_utils.host_state import render_states

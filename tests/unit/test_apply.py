@@ -25,7 +25,6 @@ from ansible_collections.berth.projects.plugins.module_utils.host_writer import 
 from ansible_collections.berth.projects.plugins.module_utils.launch import READY, WARNING, Launcher
 from ansible_collections.berth.projects.plugins.module_utils.lineage import Lineage, Snapshots
 from ansible_collections.berth.projects.plugins.module_utils.names import aside_name
-from ansible_collections.berth.projects.plugins.module_utils.networks import POOL
 from ansible_collections.berth.projects.plugins.module_utils.plan import Plan, Policy
 from ansible_collections.berth.projects.plugins.module_utils.plan_image import source_of_snapshot
 from ansible_collections.berth.projects.plugins.module_utils.proxies import Proxies
@@ -36,6 +35,7 @@ from ansible_collections.berth.projects.plugins.module_utils.result import Outco
 from ansible_collections.berth.projects.plugins.module_utils.snapshots import Snapshotter
 from ansible_collections.berth.projects.plugins.module_utils.steps import VERBS, Step
 from ansible_collections.berth.projects.plugins.module_utils.survey import Survey
+from ansible_collections.berth.projects.plugins.module_utils.terms import POOL
 from ansible_collections.berth.projects.plugins.module_utils.world import Unproven, View
 from ansible_collections.berth.projects.tests.unit.builders import (
     CONTAINER_ID,

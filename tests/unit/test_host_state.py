@@ -19,6 +19,7 @@ from ansible_collections.berth.projects.plugins.module_utils.definition import U
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
 from ansible_collections.berth.projects.plugins.module_utils.host_files import (
     read_host_state,
+    real_paths,
     with_copies,
     write_problem,
 )
@@ -236,7 +237,7 @@ def copied(folder: Path, **options: Any) -> HostState:
 
 
 def copy_problems(wanted: HostState, *writable: str) -> list[str]:
-    return with_copies(wanted, writable)[1]
+    return with_copies(wanted, real_paths(writable))[1]
 
 
 def test_all_files_of_a_folder_are_copied_or_those_that_are_named(keys: Path) -> None:

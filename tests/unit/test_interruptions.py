@@ -39,8 +39,8 @@ from ansible_collections.berth.projects.plugins.module_utils.lineage import Line
 from ansible_collections.berth.projects.plugins.module_utils.names import CONTRACT, PROXY_IMAGE, ownership_labels
 from ansible_collections.berth.projects.plugins.module_utils.networks import wanted_networks
 from ansible_collections.berth.projects.plugins.module_utils.options import container_args
-from ansible_collections.berth.projects.plugins.module_utils.plan import FROM_DEFINITION
 from ansible_collections.berth.projects.plugins.module_utils.records import Record, Records
+from ansible_collections.berth.projects.plugins.module_utils.terms import FROM_DEFINITION
 from ansible_collections.berth.projects.plugins.module_utils.whole_file import write_whole_bytes
 from ansible_collections.berth.projects.tests.unit.builders import IMAGE
 from ansible_collections.berth.projects.tests.unit.fake_engine import CONTAINERD_STORE, FakeEngine, Killed

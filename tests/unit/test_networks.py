@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from ansible_collections.berth.projects.plugins.module_utils.names import ownership_labels
 from ansible_collections.berth.projects.plugins.module_utils.networks import (
-    POOL,
     PREFIX,
     FoundNetwork,
     Networks,
@@ -26,6 +25,7 @@ from ansible_collections.berth.projects.plugins.module_utils.networks import (
     subnet_of,
     wanted_networks,
 )
+from ansible_collections.berth.projects.plugins.module_utils.terms import POOL
 from ansible_collections.berth.projects.tests.unit.builders import network_entry, networks_for
 from hypothesis import given
 from hypothesis import strategies as st

@@ -16,10 +16,11 @@ from ansible_collections.berth.projects.plugins.module_utils.lineage import Line
 from ansible_collections.berth.projects.plugins.module_utils.names import aside_name, container_name
 from ansible_collections.berth.projects.plugins.module_utils.networks import Networks
 from ansible_collections.berth.projects.plugins.module_utils.packages import derived_reference
-from ansible_collections.berth.projects.plugins.module_utils.plan import OPERATIONS, Case, Plan, Policy
+from ansible_collections.berth.projects.plugins.module_utils.plan import Case, Plan, Policy
 from ansible_collections.berth.projects.plugins.module_utils.plan_image import source_of_snapshot
 from ansible_collections.berth.projects.plugins.module_utils.planner import plan_project, plan_undeclared
 from ansible_collections.berth.projects.plugins.module_utils.records import Record
+from ansible_collections.berth.projects.plugins.module_utils.terms import OPERATIONS
 from ansible_collections.berth.projects.plugins.module_utils.world import Unproven, View
 from ansible_collections.berth.projects.tests.unit.builders import (
     CONTAINER_ID,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.berth.projects.plugins.module_utils.plan_image import APPLYING
+from ansible_collections.berth.projects.plugins.module_utils.terms import APPLYING
 from ansible_collections.berth.projects.plugins.plugin_utils.report import diff_of, plan_lines, warnings_of
 
 

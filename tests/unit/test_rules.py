@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.berth.projects.plugins.module_utils.aspects import create_body
-from ansible_collections.berth.projects.plugins.module_utils.aspects_process import OWN_VARIABLES
 from ansible_collections.berth.projects.plugins.module_utils.names import agent_volume, home_volume
+from ansible_collections.berth.projects.plugins.module_utils.terms import OWN_VARIABLES
 from ansible_collections.berth.projects.plugins.plugin_utils.rules import (
     env_problems,
     host_problems,

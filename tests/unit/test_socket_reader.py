@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -15,6 +16,24 @@ from typing import Any
 
 import pytest
 from ansible_collections.berth.projects.plugins.module_utils.socket_reader import SocketReader
+
+RAW = {
+    "/chunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b'4\r\n[1, \r\nA;x=y\r\n2, "three"\r\n1\r\n]\r\n0\r\n\r\n',
+    "/to-the-end": b"HTTP/1.1 200 OK\r\nAPI-VERSION: 1.45\r\n\r\n[1, 2]",
+    "/old": b"HTTP/1.0 200 OK\r\nContent-Length: 6\r\n\r\n[1, 2]",
+    "/nothing": b"HTTP/1.1 204 No Content\r\n\r\n",
+    "/close": b"HTTP/1.1 200 OK\r\nConnection: Close\r\nContent-Length: 6\r\n\r\n[1, 2]",
+    "/cut-body": b"HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n[1, 2]",
+    "/cut-chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n[1, 2]",
+    "/cut-headers": b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n",
+    "/no-chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nsize\r\n[1, 2]",
+    "/no-status": b"HTTP/1.1\r\n\r\n",
+    "/no-number": b"HTTP/1.1 fine OK\r\nContent-Length: 0\r\n\r\n",
+    "/no-header": b"HTTP/1.1 200 OK\r\nheader\r\n\r\n",
+    "/silence": b"",
+}
+"""Answers as they are on the wire; the connection ends after each."""
 
 
 class FakeEngine(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
@@ -39,6 +58,10 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         body = json.dumps({"path": self.path}).encode()
+        if self.path in RAW:
+            self.wfile.write(RAW[self.path])
+            self.close_connection = True
+            return
         self.send_response(404 if self.path.startswith("/missing") else 200)
         self.send_header("Api-Version", "1.45")
         self.send_header("Content-Length", str(len(body)))
@@ -97,6 +120,41 @@ def test_no_http_is_an_error_of_the_connection(reader: SocketReader, engine: Fak
     engine.garbled = True
     with pytest.raises(ConnectionError):
         reader.get("/info", {})
+
+
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [
+        ("/chunked", (200, [1, 2, "three"])),
+        ("/to-the-end", (200, [1, 2])),
+        ("/old", (200, [1, 2])),
+        ("/nothing", (204, None)),
+        ("/close", (200, [1, 2])),
+    ],
+)
+def test_an_answer_may_come_in_any_form_that_http_has_for_it(
+    reader: SocketReader, path: str, answer: tuple[int, Any]
+) -> None:
+    assert reader.get(path, {}) == answer
+    assert reader.get("/info", {}) == (200, {"path": "/info"})
+
+
+@pytest.mark.parametrize("path", [path for path in RAW if path.startswith(("/cut-", "/no-", "/silence"))])
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_half_an_answer_is_never_taken_for_a_whole_one(reader: SocketReader, path: str, is_kept: bool) -> None:
+    if is_kept:
+        reader.get("/info", {})
+    with pytest.raises(ConnectionError):
+        reader.get(path, {})
+    assert reader.get("/info", {}) == (200, {"path": "/info"})
+
+
+def test_an_engine_that_takes_too_long_is_not_waited_for(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "silent.sock"))
+        silent.listen()
+        with pytest.raises(TimeoutError):
+            SocketReader(f"unix://{tmp_path}/silent.sock", timeout=0.05).get("/info", {})
 
 
 def test_a_socket_that_is_not_there_is_an_oserror(tmp_path: Path) -> None:

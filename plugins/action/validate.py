@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Callable
 
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.plugins.action import ActionBase
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
+from ansible_collections.berth.projects.plugins.plugin_utils.agent_keys import load
 from ansible_collections.berth.projects.plugins.plugin_utils.confirm import undeclared_problems
 from ansible_collections.berth.projects.plugins.plugin_utils.host_input import (
     VARIABLES,
@@ -46,13 +48,14 @@ class ActionModule(ActionBase):
         inputs = [self._input(host, task_vars, problems) for host in hosts]
         search = searcher(self._loader, self._task.get_search_path())
         for entry in inputs if not problems else ():
-            problems.extend(state_problems(entry.definitions, entry.shared, search, entry.host))
+            problems.extend(state_problems(entry.definitions, entry.shared, search, entry.host, entry.places))
         only = names_in(self._task.args.get("only"))
         if boolean(self._task.args.get("undeclared", False)):
             declared = {name for entry in inputs for name in entry.names}
-            refuse(problems or undeclared_problems(only, declared))
+            problems = problems or undeclared_problems(only, declared)
         else:
-            refuse(problems or check_only(only, inputs))
+            problems = problems or check_only(only, inputs)
+        refuse(dict.fromkeys(problems))  # what is wrong with a folder is so for all hosts
         return {
             "changed": False,
             "hosts": len(inputs),
@@ -66,10 +69,24 @@ class ActionModule(ActionBase):
         names = [name for name in source if name in VARIABLES or name.startswith(PREFIX)]
         found, unresolved = resolve(host, names, source, self._templar.template if is_own else lambda value: value)
         problems.extend(unresolved)
-        checked = host_input(host, found)
+        from_files: list[tuple[str, Mapping[str, Any]]] = []
+        if found.get("berth_projects_dir"):
+            template = self._templar.template if is_own else self._template_of(host, task_vars)
+            from_files, wrong = load("projects_dir").projects_for(
+                host, str(found["berth_projects_dir"]), self._loader, source, template
+            )
+            problems.extend(wrong)
+        checked = host_input(host, found, from_files)
         problems.extend(checked.problems)
         try:
             recipe_from_vars({name: value for name, value in found.items() if name.startswith(PREFIX)})
         except BerthError as error:
             problems.append(f"- host {host}: {error.msg}")
         return checked
+
+    def _template_of(self, host: str, task_vars: Mapping[str, Any]) -> Callable[[Any], Any]:
+        """Resolves values with the variables of another host."""
+        hostvars = task_vars["hostvars"]
+        variables = {**hostvars.raw_get(host), "hostvars": hostvars}
+        template: Callable[[Any], Any] = self._templar.copy_with_new_env(available_variables=variables).template
+        return template

@@ -46,6 +46,12 @@ options:
       - The names of the projects that may lose data, as a list or with commas between them.
       - Each project that V(reset) or V(destroy) works on must be named. Not needed in check mode.
     type: raw
+  fail_on_drift:
+    description:
+      - In check mode, fail if anything would change. Refused outside of check mode, and for other operations than
+        V(provision) and V(state).
+    type: bool
+    default: false
   ready_timeout:
     description: How long a container may take to become ready, in seconds.
     type: int

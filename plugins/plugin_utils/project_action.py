@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _VARIABLE_OF = {
     "projects": "berth_projects",
+    "projects_dir": "berth_projects_dir",
     "only": "berth_only",
     "defaults": "berth_project_defaults",
     "env": "berth_env",
@@ -47,6 +48,7 @@ _VARIABLE_OF = {
     "snapshot": "berth_snapshot",
     "name": "berth_snapshot",
     "destroy_data": "berth_destroy_data",
+    "fail_on_drift": "berth_fail_on_drift",
     "parallel": "berth_parallel",
     "when_busy": "berth_when_busy",
     "ready_timeout": "berth_ready_timeout",
@@ -59,6 +61,7 @@ _VARIABLE_OF = {
 
 _CONTROLLER_ONLY = (
     "projects",
+    "projects_dir",
     "defaults",
     "env",
     "image",
@@ -69,6 +72,7 @@ _CONTROLLER_ONLY = (
     "state",
     "base_image",
     "confirm",
+    "fail_on_drift",
 )
 """Options that this half works into the payload, or sees to; the module proper never sees them."""
 
@@ -175,7 +179,9 @@ class ProjectAction(ActionBase):
     def _order(self, task_vars: Mapping[str, Any]) -> Order:
         host = str(task_vars.get("inventory_hostname", "localhost"))
         args = self._given(host, task_vars)
-        checked = host_input(host, {**_named(args), **_template_variables(args.get("templates") or {})})
+        from_files, wrong = self._from_folder(host, args.get("projects_dir"), task_vars)
+        refuse(wrong)
+        checked = host_input(host, {**_named(args), **_template_variables(args.get("templates") or {})}, from_files)
         only = names_in(args.get("only"))
         # Among several hosts, module validate has looked at the names of all of them before.
         is_alone = len(task_vars.get("ansible_play_hosts_all", ())) <= 1
@@ -205,6 +211,17 @@ class ProjectAction(ActionBase):
             args.setdefault("templates", templates)
         return {**args, **{option: given[name] for name, option in sources.items() if name in given}}
 
+    def _from_folder(
+        self, host: str, path: str | None, task_vars: Mapping[str, Any]
+    ) -> tuple[list[tuple[str, Mapping[str, Any]]], list[str]]:
+        """The projects of ``berth_projects_dir``; nothing is loaded for it where that is not set."""
+        if not path:
+            return [], []
+        found: tuple[list[tuple[str, Mapping[str, Any]]], list[str]] = load("projects_dir").projects_for(
+            host, str(path), self._loader, task_vars, self._templar.template
+        )
+        return found
+
     @staticmethod
     def _with_state(definition: Mapping[str, Any], state: str | None) -> Mapping[str, Any]:
         return {**definition, "state": state} if state and definition.get("state") != "absent" else definition
@@ -233,7 +250,9 @@ class ProjectAction(ActionBase):
         if not self.has_host_state or order.operation == "destroy" or not has_any:
             return None
         search = load("templates").searcher(self._loader, self._task.get_search_path())
-        rendered: Rendered = load("host_state").render_states(there, order.checked.shared, search, order.host)
+        rendered: Rendered = load("host_state").render_states(
+            there, order.checked.shared, search, order.host, order.checked.places
+        )
         return rendered
 
     def _base_image(self, task_vars: Mapping[str, Any]) -> dict[str, Any]:

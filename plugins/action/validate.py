@@ -32,7 +32,7 @@ class ActionModule(ActionBase):
     TRANSFERS_FILES = False
     _requires_connection = False
     _supports_check_mode = True
-    _VALID_ARGS = frozenset(("only", "undeclared"))
+    _VALID_ARGS = frozenset(("only", "operation", "undeclared"))
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
@@ -77,12 +77,25 @@ class ActionModule(ActionBase):
             )
             problems.extend(wrong)
         checked = host_input(host, found, from_files)
-        problems.extend(checked.problems)
+        problems.extend(checked.problems or self._run_problems(found))
         try:
             recipe_from_vars({name: value for name, value in found.items() if name.startswith(PREFIX)})
         except BerthError as error:
             problems.append(f"- host {host}: {error.msg}")
         return checked
+
+    def _run_problems(self, found: Mapping[str, Any]) -> list[str]:
+        """What is wrong with the variables that are about the run as a whole."""
+        problems: list[str] = []
+        if boolean(found.get("berth_fail_on_drift") or False, strict=False):
+            operation = str(self._task.args.get("operation") or "provision")
+            problems += load("drift").gate_problems(operation, self._task.check_mode)
+        if found.get("berth_plan_file"):
+            try:
+                load("plan_file").checked_place(str(found["berth_plan_file"]))
+            except BerthError as error:
+                problems.append(error.msg)
+        return problems
 
     def _template_of(self, host: str, task_vars: Mapping[str, Any]) -> Callable[[Any], Any]:
         """Resolves values with the variables of another host."""

@@ -131,6 +131,15 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+drifted:
+  description: That the task failed for nothing but O(fail_on_drift).
+  returned: when it did
+  type: bool
+others:
+  description: How many projects came to which action besides those that failed, which alone are in RV(projects) then.
+  returned: when projects failed, and no plan file is written
+  type: dict
+  sample: {create: 1, none: 48}
 projects:
   description: One entry for each project that was worked on. In check mode, what would be done.
   returned: always

@@ -89,6 +89,7 @@ class Order:
         selected: The definitions to work on.
         undeclared: Names to work on that no definition of the host has.
         is_alone: Whether the play has no other host, so that a name that this one does not know nobody knows.
+        plan_file: Where the whole result goes at the end of the run, if anywhere.
     """
 
     host: str
@@ -98,6 +99,7 @@ class Order:
     selected: list[Mapping[str, Any]]
     undeclared: list[str]
     is_alone: bool
+    plan_file: str | None
 
     @property
     def operation(self) -> str | None:
@@ -180,13 +182,12 @@ class ProjectAction(ActionBase):
         host = str(task_vars.get("inventory_hostname", "localhost"))
         args = self._given(host, task_vars)
         from_files, wrong = self._from_folder(host, args.get("projects_dir"), task_vars)
-        refuse(wrong)
         checked = host_input(host, {**_named(args), **_template_variables(args.get("templates") or {})}, from_files)
         only = names_in(args.get("only"))
         # Among several hosts, module validate has looked at the names of all of them before.
         is_alone = len(task_vars.get("ansible_play_hosts_all", ())) <= 1
         undeclared: list[str] = []
-        problems = list(checked.problems)
+        problems = [*wrong, *checked.problems]
         if args.get("operation") == "destroy":
             undeclared = [name for name in only if name not in checked.names]
             problems += undeclared_problems(only, checked.names)
@@ -194,7 +195,8 @@ class ProjectAction(ActionBase):
             problems += check_only(only, [checked])
         refuse(problems)
         selected = [self._with_state(definition, args.get("state")) for definition in checked.selected(only)]
-        return Order(host, args, checked, only, selected, undeclared, is_alone)
+        plan_file = self._templar.template(task_vars.get("berth_plan_file")) or None
+        return Order(host, args, checked, only, selected, undeclared, is_alone, plan_file)
 
     def _given(self, host: str, task_vars: Mapping[str, Any]) -> dict[str, Any]:
         """The task's arguments; with ``variables``, also what the host's variables say of options not among them."""

@@ -103,16 +103,21 @@ def read_folder(folder: str, told: str, load: Callable[[str], Any]) -> ProjectsF
             f"berth_projects_dir: the folder {told} on the control node cannot be read: {error.strerror}. "
             "A relative path begins in the folder that the run was started in."
         ) from error
-    files, problems = [], []
-    for name in names:
-        full = os.path.join(folder, name)
-        if name.startswith(".") or not name.endswith(EXTENSIONS) or os.path.isdir(full):
-            continue
-        try:
-            files.append(_file(full, os.path.join(told, name), load))
-        except BerthError as error:
-            problems.append(f"- {os.path.join(told, name)}: {error.msg}")
-    return ProjectsFolder(tuple(files), tuple(problems))
+    wanted = [name for name in names if name.endswith(EXTENSIONS) and not name.startswith(".")]
+    paths = [(os.path.join(folder, name), os.path.join(told, name)) for name in wanted]
+    found = [_read(full, place, load) for full, place in paths if not os.path.isdir(full)]
+    return ProjectsFolder(
+        tuple(file for file in found if isinstance(file, ProjectFile)),
+        tuple(problem for problem in found if isinstance(problem, str)),
+    )
+
+
+def _read(full: str, place: str, load: Callable[[str], Any]) -> ProjectFile | str:
+    """A file, or why there is none."""
+    try:
+        return _file(full, place, load)
+    except BerthError as error:
+        return f"- {place}: {error.msg}"
 
 
 def projects_for(
@@ -133,13 +138,18 @@ def projects_for(
         return [], [f"- {error.msg}"]
     groups = inventory.get("groups") or {}
     problems = [*folder.problems, *folder.binding_problems({*groups, *groups.get(EVERY_HOST, ()), host})]
-    projects: list[tuple[str, Mapping[str, Any]]] = []
-    for file in folder.bound_to([host, *inventory.get("group_names", ())]):
-        try:
-            projects.append((file.place, resolved(file, template)))
-        except BerthError as error:
-            problems.append(f"- host {host}: {file.place}: {error.msg}")
-    return projects, problems
+    bound = folder.bound_to([host, *inventory.get("group_names", ())])
+    tried = [(file.place, _tried(file, template)) for file in bound]
+    problems += [f"- host {host}: {place}: {found}" for place, found in tried if isinstance(found, str)]
+    return [(place, found) for place, found in tried if not isinstance(found, str)], problems
+
+
+def _tried(file: ProjectFile, template: Callable[[Any], Any]) -> dict[str, Any] | str:
+    """The definition, or why there is none."""
+    try:
+        return resolved(file, template)
+    except BerthError as error:
+        return error.msg
 
 
 def resolved(file: ProjectFile, template: Callable[[Any], Any]) -> dict[str, Any]:

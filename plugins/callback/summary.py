@@ -145,7 +145,7 @@ class _Play:
         return self.variable("berth_scope", host) or "default"
 
     def read_ahead(self) -> None:
-        """Read ``berth_projects_dir`` once, here: each host's task runs in a fork of this process, which then has it."""
+        """Read ``berth_projects_dir`` once, here: each host's task runs in a fork of this process, and has it then."""
         if len(self.hosts) < 2:
             return
         path = self.variable("berth_projects_dir")

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-_NUMBERS = re.compile(r"(\d+)")
+_NUMBERS = re.compile(r"([0-9]+)")
+_NO_NUMBER = -1
 
 
 def host_ranges(hosts: Iterable[str]) -> list[str]:
@@ -37,10 +38,10 @@ def _put_together(names: Sequence[str], position: int) -> list[str]:
         parts = _NUMBERS.split(name)
         at = 2 * position + 1
         if at >= len(parts):
-            families.setdefault((name, "", 0), [])
+            families.setdefault((name, "", _NO_NUMBER), [])
             continue
         before, number, after = "".join(parts[:at]), parts[at], "".join(parts[at + 1 :])
-        width = len(number) if number.startswith("0") else 0
+        width = len(number) if len(number) > 1 and number.startswith("0") else 0
         family = (before, after, len(number)) if (before, after, len(number)) in families else (before, after, width)
         families.setdefault(family, []).append(number)
     return [_family(before, after, numbers) for (before, after, _width), numbers in families.items()]

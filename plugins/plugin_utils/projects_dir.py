@@ -228,7 +228,7 @@ def _unreadable(error: Exception) -> str:
     reasons = [cause for cause in causes if isinstance(cause, OSError)]
     if reasons:
         return f"cannot be read: {reasons[0].strerror}"
-    marks = [cause.problem_mark for cause in causes if getattr(cause, "problem_mark", None)]
+    marks = [mark for mark in (getattr(cause, "problem_mark", None) for cause in causes) if mark]
     return f"is no YAML{f': see line {marks[0].line + 1}' if marks else ''}"
 
 

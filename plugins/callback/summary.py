@@ -79,9 +79,9 @@ class CallbackModule(CallbackBase):
         if not path and len(hosts) < 2:
             return
         events = [event for play in plays for event in play.events]
-        runs = [_run_of(host, events, stats) for host in hosts]
+        check_mode = plays[-1].check_mode
+        runs = [_run_of(host, events, stats, check_mode) for host in hosts]
         refusals = [event.message for event in events if event.kind == "failed" and event.action == _VALIDATE]
-        check_mode = any(play.check_mode for play in plays)
         if len(hosts) > 1 and not refusals:
             self._tell(import_module(f"{_UTILS}.run_summary").summary_lines(runs, check_mode))
         if path:
@@ -175,7 +175,7 @@ def _event(kind: str, result: Any) -> _Event:
     )
 
 
-def _run_of(host: str, events: Iterable[_Event], stats: Any) -> Any:
+def _run_of(host: str, events: Iterable[_Event], stats: Any, check_mode: bool) -> Any:
     """What a host's tasks come to together, as a ``HostRun``."""
     run = import_module(f"{_UTILS}.host_runs").HostRun(host)
     for event in events:
@@ -190,4 +190,8 @@ def _run_of(host: str, events: Iterable[_Event], stats: Any) -> Any:
             run = replace(run, is_prepared=True)
         if event.kind == "failed" and not event.content.get("drifted"):
             run = run.after_failure(event.message)
-    return run if stats.failures.get(host) or run.is_unreachable else run.mended()
+    if run.is_unreachable or stats.failures.get(host):
+        return run
+    if run.needs and not check_mode:  # the hosts of a batch end together
+        return run.after_failure(f"lacks {', '.join(run.needs)}, and the run ended before that was brought in")
+    return run.mended()

@@ -17,12 +17,12 @@ MOST_TASKS = 3
 
 @pytest.fixture
 def mixed(fleet: Fleet) -> Fleet:
-    """Of five hosts one cannot be reached, and one lacks a folder for one of its three projects."""
+    """Of five hosts one cannot be reached, and one lacks the image of one of its three projects."""
     fleet.add("fine-1", "fine-2", "fine-3", "broken")
     fleet.add("gone", **NOBODY)
     for host in ("fine-1", "fine-2", "fine-3", "gone"):
         fleet.hosts[host]["berth_projects"] = [fleet.project(host)]
-    lacking = fleet.project("broken", "lacking", workspaces=[{"path": "/not/there"}])
+    lacking = fleet.project("broken", "lacking", image="berth-nosuch:1")
     fleet.hosts["broken"]["berth_projects"] = [*(fleet.project("broken", name) for name in ("one", "two")), lacking]
     return fleet
 
@@ -34,7 +34,7 @@ def check_mixed(mixed: Fleet, programs: Path | None) -> None:
     head, *lines = summary(first)
     assert head == "5 hosts: 1 failed, 1 unreachable, 3 changed"
     assert lines[0].split()[:3] == ["failed", "broken", f"{mixed.name('broken', 'lacking')}:"]
-    assert "/not/there" in lines[0]
+    assert "berth-nosuch:1" in lines[0]
     assert lines[1].strip() == "besides: create 2"
     assert lines[2].startswith("  unreachable   gone ")
     assert "Connection refused" in lines[2]
@@ -69,9 +69,10 @@ def test_it_is_told_even_if_no_host_is_left(fleet: Fleet) -> None:
 def test_hosts_of_which_the_same_is_to_be_told_are_one_line(fleet: Fleet) -> None:
     fleet.add(*(f"web{number:02}" for number in range(1, 11)))
     fleet.variables["berth_projects"] = [fleet.project("any", workspaces=[{"path": "/not/there"}])]
-    head, line, *rest = summary(fleet.run("--forks", "2"))
+    head, line, reason, *rest = summary(fleet.run("--forks", "2"))
     assert head == "10 hosts: 10 failed"
-    assert line.startswith(f"  failed        web[01-10] (10)  {fleet.name('any')}: ")
+    assert f"project {fleet.name('any')}: /not/there" in reason
+    assert line.startswith("  failed        web[01-10] (10)  ")
     assert [text for text in rest if text] == []
 
 

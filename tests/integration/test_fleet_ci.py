@@ -121,7 +121,7 @@ class TestThePlanAsAFile:
         pair.add("gone", **NOBODY, berth_projects=[{"name": "x"}])
         pair.hosts["left"]["berth_projects"] = [
             pair.project("left"),
-            pair.project("left", "two", image="berth-nosuch:1"),
+            pair.project("left", "two", resources={"cpus": 9999}),
         ]
         pair.hosts["right"]["berth_projects"].append(pair.project("right", "three"))
         run = pair.run(*GATE, *PLAN)

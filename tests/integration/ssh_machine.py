@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,10 +96,8 @@ def ssh_machine(api: Any, folder: Path) -> SshMachine:
 def _wait_for(address: str) -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        try:
-            with socket.create_connection((address, 22), timeout=5) as connection:
-                if connection.recv(4) == b"SSH-":
-                    return
-        except OSError:
-            time.sleep(0.1)  # a daemon that is not up yet has no event to wait for
+        with suppress(OSError), socket.create_connection((address, 22), timeout=5) as connection:
+            if connection.recv(4) == b"SSH-":
+                return
+        time.sleep(0.1)  # a daemon that is not up yet has no event to wait for
     raise AssertionError(f"no SSH daemon answers at {address}")

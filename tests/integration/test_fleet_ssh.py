@@ -51,6 +51,9 @@ def remote(fleet: Fleet, machine: SshMachine) -> Fleet:
 
 def check_everything(remote: Fleet, machine: SshMachine, **options: Any) -> None:
     name, other_name = remote.name("remote"), remote.name("remote", "other")
+    assert "/var/run/docker.sock is there, but ops may not write to it" in remote.run(**options).messages
+    machine.run("groupadd --gid $(stat -c %g /var/run/docker.sock) engine")
+    machine.run(f"usermod --append --groups engine {USER}")
     plain = remote.run(**options)
     assert f"{USER} may not install packages. Run the playbook with --become" in plain.messages
 
@@ -94,9 +97,13 @@ def check_everything(remote: Fleet, machine: SshMachine, **options: Any) -> None
     machine.run("echo 3.20.0 > /etc/alpine-release")  # whoever brings their own may have any system
     assert remote.run("--become", **options).succeeded().changed == 0
 
-    del remote.hosts["remote"]["ansible_remote_tmp"]
-    unprivileged = remote.run(**options)
-    assert "/var/run/docker.sock is there, but ops may not write to it" in unprivileged.messages
+    own = remote.folder / "own"  # without root, where all that the role needs is there
+    machine.run(f"install -d -o {USER} {own}")
+    remote.add("unprivileged", **machine.variables, **NO_FILES)
+    remote.hosts = {"unprivileged": {**remote.hosts["unprivileged"], "berth_state_dir": str(own)}}
+    remote.hosts["unprivileged"]["berth_projects"] = [remote.project("unprivileged", secrets={"token": SECRET})]
+    assert remote.run(**options).succeeded().changed == 1
+    assert remote.run(**options).succeeded().changed == 0
 
 
 def test_a_plain_user_becomes_root_and_nothing_but_host_state_has_a_secret(remote: Fleet, machine: SshMachine) -> None:

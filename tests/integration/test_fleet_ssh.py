@@ -54,6 +54,7 @@ def check_everything(remote: Fleet, machine: SshMachine, **options: Any) -> None
     assert "/var/run/docker.sock is there, but ops may not write to it" in remote.run(**options).messages
     machine.run("groupadd --gid $(stat -c %g /var/run/docker.sock) engine")
     machine.run(f"usermod --append --groups engine {USER}")
+    machine.run(f"pkill -u {USER} sshd; true")  # the connection that Ansible keeps is one of before
     plain = remote.run(**options)
     assert f"{USER} may not install packages. Run the playbook with --become" in plain.messages
 

@@ -175,7 +175,7 @@ def host_input(
         problems.append(Problem(("berth_prune",), text))
     told = tuple(_tell(host, given, problem, places) for problem in problems)
     shared = {name: without_nulls(given[name]) for name in SHARED_VARIABLES if name in given}
-    by_name = {definition["name"]: place for (place, _), definition in zip(from_files, definitions[places.own :])}
+    by_name = {definition["name"]: place for definition, place in zip(definitions[places.own :], places.files)}
     return HostInput(host, () if told else tuple(definitions), is_declared, told, tuple(warnings), shared, by_name)
 
 

@@ -179,7 +179,9 @@ def _run_of(host: str, events: Iterable[_Event], stats: Any, check_mode: bool) -
     """What a host's tasks come to together, as a ``HostRun``."""
     run = import_module(f"{_UTILS}.host_runs").HostRun(host)
     for event in events:
-        if event.host != host or event.is_rehearsal or event.action == _VALIDATE:  # which is about the whole run
+        if event.host != host or event.action == _VALIDATE:  # which is about the whole run
+            continue
+        if event.is_rehearsal and event.content.get("changed"):  # whether that is carried out is told by what follows
             continue
         if event.kind == "unreachable":
             run = run.after_loss(event.message)

@@ -4,14 +4,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.utils.display import Display
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
 from ansible_collections.berth.projects.plugins.module_utils.options import container_args, plan_args
 from ansible_collections.berth.projects.plugins.module_utils.terms import FROM_DEFINITION
+from ansible_collections.berth.projects.plugins.plugin_utils.agent_keys import load
 from ansible_collections.berth.projects.plugins.plugin_utils.confirm import ERASING, demand_confirmed, demand_found
+from ansible_collections.berth.projects.plugins.plugin_utils.host_input import refuse
 from ansible_collections.berth.projects.plugins.plugin_utils.project_action import (
     Handover,
     Order,
@@ -28,6 +32,10 @@ class ActionModule(ProjectAction):
     writes_host_state = True
 
     def _demand(self, order: Order) -> None:
+        if _is_gate(order):
+            refuse(load("drift").gate_problems(order.operation or "provision", self._task.check_mode))
+        if order.plan_file:
+            load("plan_file").checked_place(order.plan_file)
         if order.operation == "restore" and not order.only:
             raise BerthError(
                 "Nothing was changed: a restore puts an earlier state in the place of what there is, so say of which "
@@ -69,11 +77,23 @@ class ActionModule(ProjectAction):
         if (
             answer.get("failed") and projects
         ):  # what went well was told above; the rest of the result would bury the reason
-            answer["projects"] = [entry for entry in projects if entry["error"]]
-            answer.pop("orphans", None)
+            if not order.plan_file:
+                answer["projects"] = [entry for entry in projects if entry["error"]]
+                answer["others"] = dict(Counter(_came_to(entry) for entry in projects if not entry["error"]))
+                answer.pop("orphans", None)
+        elif answer.get("changed") and _is_gate(order):
+            answer.update(failed=True, drifted=True, msg=load("drift").drift_message(projects))
         if self._task.diff:
             answer["diff"] = diff_of(order.host, projects)
         return answer
+
+
+def _is_gate(order: Order) -> bool:
+    return bool(boolean(order.args.get("fail_on_drift", False), strict=False))
+
+
+def _came_to(project: Mapping[str, Any]) -> str:
+    return str(project["action"]) if project["changed"] else "none"
 
 
 def _found(answer: Mapping[str, Any], order: Order) -> list[Mapping[str, Any]]:

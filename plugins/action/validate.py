@@ -30,7 +30,7 @@ class ActionModule(ActionBase):
     TRANSFERS_FILES = False
     _requires_connection = False
     _supports_check_mode = True
-    _VALID_ARGS = frozenset(("only", "undeclared"))
+    _VALID_ARGS = frozenset(("only", "operation", "undeclared"))
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
@@ -49,9 +49,10 @@ class ActionModule(ActionBase):
         only = names_in(self._task.args.get("only"))
         if boolean(self._task.args.get("undeclared", False)):
             declared = {name for entry in inputs for name in entry.names}
-            refuse(problems or undeclared_problems(only, declared))
+            problems = problems or undeclared_problems(only, declared)
         else:
-            refuse(problems or check_only(only, inputs))
+            problems = problems or check_only(only, inputs)
+        refuse(dict.fromkeys(problems))  # what is wrong with a folder is so for all hosts
         return {
             "changed": False,
             "hosts": len(inputs),
@@ -67,7 +68,9 @@ class ActionModule(ActionBase):
         search = load("templates").searcher(self._loader, self._task.get_search_path())
         found: list[str] = []
         if has_state:
-            found += load("host_state").state_problems(entry.definitions, entry.shared, search, entry.host)
+            found += load("host_state").state_problems(
+                entry.definitions, entry.shared, search, entry.host, entry.places
+            )
         if restricted:
             found += self._proxy_problems(restricted, entry, search)
         return found
@@ -89,10 +92,37 @@ class ActionModule(ActionBase):
         names = [name for name in source if name in VARIABLES or name.startswith(PREFIX)]
         found, unresolved = resolve(host, names, source, self._templar.template if is_own else lambda value: value)
         problems.extend(unresolved)
-        checked = host_input(host, found)
-        problems.extend(checked.problems)
+        from_files: list[tuple[str, Mapping[str, Any]]] = []
+        if found.get("berth_projects_dir"):
+            template = self._templar.template if is_own else self._template_of(host, task_vars)
+            from_files, wrong = load("projects_dir").projects_for(
+                host, str(found["berth_projects_dir"]), self._loader, source, template
+            )
+            problems.extend(wrong)
+        checked = host_input(host, found, from_files)
+        problems.extend(checked.problems or self._run_problems(found))
         try:
             recipe_from_vars({name: value for name, value in found.items() if name.startswith(PREFIX)})
         except BerthError as error:
             problems.append(f"- host {host}: {error.msg}")
         return checked
+
+    def _run_problems(self, found: Mapping[str, Any]) -> list[str]:
+        """What is wrong with the variables that are about the run as a whole."""
+        problems: list[str] = []
+        if boolean(found.get("berth_fail_on_drift") or False, strict=False):
+            operation = str(self._task.args.get("operation") or "provision")
+            problems += load("drift").gate_problems(operation, self._task.check_mode)
+        if found.get("berth_plan_file"):
+            try:
+                load("plan_file").checked_place(str(found["berth_plan_file"]))
+            except BerthError as error:
+                problems.append(error.msg)
+        return problems
+
+    def _template_of(self, host: str, task_vars: Mapping[str, Any]) -> Callable[[Any], Any]:
+        """Resolves values with the variables of another host."""
+        hostvars = task_vars["hostvars"]
+        variables = {**hostvars.raw_get(host), "hostvars": hostvars}
+        template: Callable[[Any], Any] = self._templar.copy_with_new_env(available_variables=variables).template
+        return template

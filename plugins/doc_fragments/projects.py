@@ -16,6 +16,12 @@ options:
       - What is wrong with any is told before anything is changed.
     type: list
     elements: dict
+  projects_dir:
+    description:
+      - A folder on the control node with a file for each further project, which names the hosts that have it
+        (C(docs/fleet.md)). A relative path begins in the folder that the run was started in.
+    type: str
+    version_added: 0.1.0
   defaults:
     description: Merged under each project. Maps are merged by key, lists replaced as a whole, V(null) removes.
     type: dict

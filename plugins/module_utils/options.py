@@ -15,6 +15,8 @@ from ansible_collections.berth.projects.plugins.module_utils.terms import POOL a
 
 _PROJECTS: dict[str, dict[str, Any]] = {
     "projects": {"type": "list", "elements": "dict"},
+    # The control node's half reads it; it is never sent.
+    "projects_dir": {"type": "str"},
     "defaults": {"type": "dict", "default": {}},
     "env": {"type": "dict", "default": {}},
     "image": {"type": "str", "default": LATEST},
@@ -75,8 +77,9 @@ def container_args() -> dict[str, dict[str, Any]]:
         "operation": {"type": "str", "choices": list(OPERATIONS), "default": "provision"},
         "snapshot": {"type": "str", "default": "latest"},
         "destroy_data": {"type": "bool", "default": False},
-        # The control node's half sees to it; it is never sent.
+        # The control node's half sees to these; they are never sent.
         "confirm": {"type": "raw"},
+        "fail_on_drift": {"type": "bool", "default": False},
         "network_pool": {"type": "str", "default": NETWORK_POOL},
         "ready_timeout": {"type": "int", "default": 120},
         "stop_timeout": {"type": "int", "default": 10},

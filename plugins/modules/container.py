@@ -46,6 +46,12 @@ options:
       - The names of the projects that may lose data, as a list or with commas between them.
       - Each project that V(reset) or V(destroy) works on must be named. Not needed in check mode.
     type: raw
+  fail_on_drift:
+    description:
+      - In check mode, fail if anything would change. Refused outside of check mode, and for other operations than
+        V(provision) and V(state).
+    type: bool
+    default: false
   ready_timeout:
     description: How long a container may take to become ready, in seconds.
     type: int
@@ -125,6 +131,15 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+drifted:
+  description: That the task failed for nothing but O(fail_on_drift).
+  returned: when it did
+  type: bool
+others:
+  description: How many projects came to which action besides those that failed, which alone are in RV(projects) then.
+  returned: when projects failed, and no plan file is written
+  type: dict
+  sample: {create: 1, none: 48}
 projects:
   description: One entry for each project that was worked on. In check mode, what would be done.
   returned: always

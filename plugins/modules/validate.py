@@ -18,6 +18,10 @@ options:
   only:
     description: Names of projects, as a list or with commas between them. Each must be that of a project of some host.
     type: raw
+  operation:
+    description: What the run is going to do, by the names of O(berth.projects.container#module:operation).
+    type: str
+    default: provision
   undeclared:
     description: Whether O(only) may name projects that are not declared any more.
     type: bool

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from ansible_collections.berth.projects.plugins.plugin_utils.schema import Probl
 
 VARIABLES = (
     "berth_projects",
+    "berth_projects_dir",
     "berth_project_defaults",
     "berth_env",
     "berth_image",
@@ -52,6 +54,8 @@ VARIABLES = (
     "berth_template_settings",
     "berth_template_schedule",
     "berth_template_environment",
+    "berth_fail_on_drift",
+    "berth_plan_file",
 )
 SHARED_VARIABLES = tuple(
     name
@@ -64,14 +68,38 @@ _SHOWN = 40
 
 
 @dataclass(frozen=True)
+class Places:
+    """Where projects are from: the first ``own`` of them from ``berth_projects``, the others from a file each."""
+
+    own: int
+    files: tuple[str, ...]
+
+    def of(self, path: Sequence[str | int]) -> str:
+        """A problem's place as people know it."""
+        index = path[1] if len(path) > 1 and path[0] == "berth_projects" else None
+        if not isinstance(index, int) or index < self.own:
+            return Problem(tuple(path), "").where
+        inner = Problem(tuple(path[2:]), "").where
+        return f"{self.files[index - self.own]}{f': {inner}' if inner else ''}"
+
+    def named(self, text: str) -> str:
+        """A problem's text, which may refer to another project."""
+        return _PROJECT.sub(lambda found: self.of(("berth_projects", int(found.group(1)))), text)
+
+
+_PROJECT = re.compile(r"berth_projects\[(\d+)\]")
+
+
+@dataclass(frozen=True)
 class HostInput:
     """One host's variables after merging and checking.
 
     Args:
         definitions: The projects, merged; empty when there are problems.
-        is_declared: Whether ``berth_projects`` is defined at all; an empty list is.
+        is_declared: Whether ``berth_projects`` or ``berth_projects_dir`` is defined at all; an empty list is.
         shared: Those of ``SHARED_VARIABLES`` that are given.
         egress: The options about the proxy of restricted egress that are given, as ``egress_template``.
+        places: By project, the file that it is from; those of ``berth_projects`` are not in it.
     """
 
     host: str
@@ -81,6 +109,7 @@ class HostInput:
     warnings: tuple[str, ...]
     shared: Mapping[str, Any] = field(default_factory=dict)
     egress: Mapping[str, Any] = field(default_factory=dict)
+    places: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -110,23 +139,31 @@ def resolve(
         try:
             resolved[name] = template(source[name])
         except AnsibleError as error:
-            problems.append(f"- host {host}: {name}: cannot be resolved: {_without_source(error.message)}")
+            problems.append(f"- host {host}: {name}: cannot be resolved: {without_source(error.message)}")
     return resolved, problems
 
 
-def _without_source(message: str) -> str:
+def without_source(message: str) -> str:
     """Ansible's message without the text that it is about, which may have a secret in it."""
     return message.strip().partition("\n")[0].partition(" String: ")[0]
 
 
-def host_input(host: str, variables: Mapping[str, Any]) -> HostInput:
+def host_input(
+    host: str, variables: Mapping[str, Any], from_files: Sequence[tuple[str, Mapping[str, Any]]] = ()
+) -> HostInput:
     """Merge and check the variables of a host.
 
     Args:
         host: Its inventory name, for messages.
         variables: Those of ``VARIABLES`` that are defined, templates resolved.
+        from_files: The projects that files of ``berth_projects_dir`` bind to the host, each after its file's path.
     """
     given = {name: _typed(name, plain(variables[name])) for name in VARIABLES if _is_given(variables.get(name))}
+    is_declared = "berth_projects" in given or "berth_projects_dir" in given
+    own = given.get("berth_projects") or []
+    places = Places(len(own) if isinstance(own, list) else 0, tuple(place for place, _definition in from_files))
+    if from_files and isinstance(own, list):
+        given["berth_projects"] = [*own, *(definition for _place, definition in from_files)]
     problems = schema_problems(given)
     definitions: list[dict[str, Any]] = []
     warnings: list[str] = []
@@ -142,14 +179,16 @@ def host_input(host: str, variables: Mapping[str, Any]) -> HostInput:
             *_agent_problems(definitions, given),
         ]
         warnings = [f"host {host}, {text}" for text in host_warnings(definitions)]
-    if given.get("berth_prune") and "berth_projects" not in given:
+    if given.get("berth_prune") and not is_declared:
         text = "removes what is not declared, and berth_projects is not defined: define it (an empty list will do)"
         problems.append(Problem(("berth_prune",), text))
-    told = tuple(_tell(host, given, problem) for problem in problems)
+    told = tuple(_tell(host, given, problem, places) for problem in problems)
     shared = {name: without_nulls(given[name]) for name in SHARED_VARIABLES if name in given}
     egress = {name[len("berth_") :]: value for name, value in given.items() if name.startswith("berth_egress_")}
-    is_declared = "berth_projects" in given
-    return HostInput(host, () if told else tuple(definitions), is_declared, told, tuple(warnings), shared, egress)
+    by_name = {definition["name"]: place for definition, place in zip(definitions[places.own :], places.files)}
+    return HostInput(
+        host, () if told else tuple(definitions), is_declared, told, tuple(warnings), shared, egress, by_name
+    )
 
 
 def _agent_problems(definitions: Sequence[Mapping[str, Any]], given: Mapping[str, Any]) -> list[Problem]:
@@ -249,6 +288,7 @@ _FROM_COMMAND_LINE: Mapping[str, Callable[[str], Any]] = {
     "berth_apply_image_changes": boolean,
     "berth_destroy_data": boolean,
     "berth_prepare": boolean,
+    "berth_fail_on_drift": boolean,
     "berth_parallel": int,
     "berth_ready_timeout": int,
     "berth_stop_timeout": int,
@@ -256,8 +296,8 @@ _FROM_COMMAND_LINE: Mapping[str, Callable[[str], Any]] = {
 }
 
 
-def _tell(host: str, given: Mapping[str, Any], problem: Problem) -> str:
-    return f"- host {host}{_project_at(given, problem)}: {problem.where}: {problem.text}"
+def _tell(host: str, given: Mapping[str, Any], problem: Problem, places: Places) -> str:
+    return f"- host {host}{_project_at(given, problem)}: {places.of(problem.path)}: {places.named(problem.text)}"
 
 
 def _project_at(given: Mapping[str, Any], problem: Problem) -> str:

@@ -54,6 +54,7 @@ def render_states(
     variables: Mapping[str, Any],
     search: Callable[[str], str] | None = None,
     host: str = "localhost",
+    places: Mapping[str, str] | None = None,
 ) -> Rendered:
     """Render all projects of a host.
 
@@ -62,11 +63,12 @@ def render_states(
         variables: The host's; ``SHARED_VARIABLES`` of ``host_input`` count.
         search: Finds a path on the control node; None if paths are absolute or begin in the current folder.
         host: Its inventory name, for messages.
+        places: By project, the file that it is from, for messages.
 
     Raises:
         BerthError: Templates or folders on the control node are missing or wrong. Tells all of them.
     """
-    rendered, problems = _render(definitions, variables, search or as_given, host)
+    rendered, problems = _render(definitions, variables, search or as_given, host, places or {})
     refuse(problems)
     return rendered
 
@@ -76,14 +78,19 @@ def state_problems(
     variables: Mapping[str, Any],
     search: Callable[[str], str] | None = None,
     host: str = "localhost",
+    places: Mapping[str, str] | None = None,
 ) -> list[str]:
     """Why host state cannot be rendered, before any host is touched. Arguments as ``render_states``."""
     there = [definition for definition in definitions if definition.get("state") != "absent"]
-    return _render(there, variables, search or as_given, host)[1]
+    return _render(there, variables, search or as_given, host, places or {})[1]
 
 
 def _render(
-    definitions: Sequence[Mapping[str, Any]], variables: Mapping[str, Any], find: Callable[[str], str], host: str
+    definitions: Sequence[Mapping[str, Any]],
+    variables: Mapping[str, Any],
+    find: Callable[[str], str],
+    host: str,
+    places: Mapping[str, str],
 ) -> tuple[Rendered, list[str]]:
     templates = Templates(variables, find)
     states: dict[str, Any] = {}
@@ -92,7 +99,8 @@ def _render(
     for definition in definitions:
         source = Source(definition, templates, find, variables)
         parts, wrong = _parts(source) if has_host_state(definition, variables) else ([], [])
-        problems += [f"- host {host}, project {source.name}: {text}" for text in wrong]
+        place = f"{places[source.name]}: " if source.name in places else ""
+        problems += [f"- host {host}, project {source.name}: {place}{text}" for text in wrong]
         files = {file.path: file for part in parts for file in part.files}
         take = [entry for part in parts for entry in part.take]
         if files or take:

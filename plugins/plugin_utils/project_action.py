@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 _VARIABLE_OF = {
     "projects": "berth_projects",
+    "projects_dir": "berth_projects_dir",
     "only": "berth_only",
     "defaults": "berth_project_defaults",
     "env": "berth_env",
@@ -53,6 +54,7 @@ _VARIABLE_OF = {
     "snapshot": "berth_snapshot",
     "name": "berth_snapshot",
     "destroy_data": "berth_destroy_data",
+    "fail_on_drift": "berth_fail_on_drift",
     "parallel": "berth_parallel",
     "when_busy": "berth_when_busy",
     "ready_timeout": "berth_ready_timeout",
@@ -71,6 +73,7 @@ _VARIABLE_OF = {
 
 _CONTROLLER_ONLY = (
     "projects",
+    "projects_dir",
     "defaults",
     "env",
     "image",
@@ -85,6 +88,7 @@ _CONTROLLER_ONLY = (
     "egress_template",
     "egress_command",
     "egress_reload",
+    "fail_on_drift",
 )
 """Options that this half works into the payload, or sees to; the module proper never sees them."""
 
@@ -101,6 +105,7 @@ class Order:
         selected: The definitions to work on.
         undeclared: Names to work on that no definition of the host has.
         is_alone: Whether the play has no other host, so that a name that this one does not know nobody knows.
+        plan_file: Where the whole result goes at the end of the run, if anywhere.
     """
 
     host: str
@@ -110,6 +115,7 @@ class Order:
     selected: list[Mapping[str, Any]]
     undeclared: list[str]
     is_alone: bool
+    plan_file: str | None
 
     @property
     def operation(self) -> str | None:
@@ -192,12 +198,13 @@ class ProjectAction(ActionBase):
     def _order(self, task_vars: Mapping[str, Any]) -> Order:
         host = str(task_vars.get("inventory_hostname", "localhost"))
         args = self._given(host, task_vars)
-        checked = host_input(host, {**_named(args), **_template_variables(args.get("templates") or {})})
+        from_files, wrong = self._from_folder(host, args.get("projects_dir"), task_vars)
+        checked = host_input(host, {**_named(args), **_template_variables(args.get("templates") or {})}, from_files)
         only = names_in(args.get("only"))
         # Among several hosts, module validate has looked at the names of all of them before.
         is_alone = len(task_vars.get("ansible_play_hosts_all", ())) <= 1
         undeclared: list[str] = []
-        problems = list(checked.problems)
+        problems = [*wrong, *checked.problems]
         if args.get("operation") == "destroy":
             undeclared = [name for name in only if name not in checked.names]
             problems += undeclared_problems(only, checked.names)
@@ -205,7 +212,8 @@ class ProjectAction(ActionBase):
             problems += check_only(only, [checked])
         refuse(problems)
         selected = [self._with_state(definition, args.get("state")) for definition in checked.selected(only)]
-        return Order(host, args, checked, only, selected, undeclared, is_alone)
+        plan_file = self._templar.template(task_vars.get("berth_plan_file")) or None
+        return Order(host, args, checked, only, selected, undeclared, is_alone, plan_file)
 
     def _given(self, host: str, task_vars: Mapping[str, Any]) -> dict[str, Any]:
         """The task's arguments; with ``variables``, also what the host's variables say of options not among them."""
@@ -221,6 +229,17 @@ class ProjectAction(ActionBase):
         if templates:
             args.setdefault("templates", templates)
         return {**args, **{option: given[name] for name, option in sources.items() if name in given}}
+
+    def _from_folder(
+        self, host: str, path: str | None, task_vars: Mapping[str, Any]
+    ) -> tuple[list[tuple[str, Mapping[str, Any]]], list[str]]:
+        """The projects of ``berth_projects_dir``; nothing is loaded for it where that is not set."""
+        if not path:
+            return [], []
+        found: tuple[list[tuple[str, Mapping[str, Any]]], list[str]] = load("projects_dir").projects_for(
+            host, str(path), self._loader, task_vars, self._templar.template
+        )
+        return found
 
     @staticmethod
     def _with_state(definition: Mapping[str, Any], state: str | None) -> Mapping[str, Any]:
@@ -255,7 +274,9 @@ class ProjectAction(ActionBase):
         has_any = any(has_host_state(definition, order.checked.shared) for definition in there)
         if not self.has_host_state or order.operation == "destroy" or not has_any:
             return None
-        rendered: Rendered = load("host_state").render_states(there, order.checked.shared, self._search(), order.host)
+        rendered: Rendered = load("host_state").render_states(
+            there, order.checked.shared, self._search(), order.host, order.checked.places
+        )
         return rendered
 
     def _search(self) -> Callable[[str], str]:

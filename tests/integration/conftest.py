@@ -17,6 +17,7 @@ from engine_names import Namespace, engine_client
 from fault_proxy import FaultProxy
 from fault_scene import Scene
 from faulty_run import Runner
+from fleet import Fleet
 from host import TestHost
 from image_box import Box
 from tiny_image import build_tiny_image
@@ -36,6 +37,12 @@ def tiny(engine: None) -> str:
 def host(api: Any, namespace: Namespace, tiny: str, tmp_path: Path) -> TestHost:
     """A host with nothing on it, as far as its scope goes."""
     return TestHost(api, tmp_path / "state", namespace.scope, tiny)
+
+
+@pytest.fixture
+def fleet(namespace: Namespace, tiny: str, tmp_path: Path) -> Fleet:
+    """An inventory without hosts yet."""
+    return Fleet(tmp_path, namespace, tiny)
 
 
 @pytest.fixture

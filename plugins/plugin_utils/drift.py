@@ -1,0 +1,34 @@
+# Copyright (c) 2026, The Berth maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""``berth_fail_on_drift``: a run in check mode that fails where anything would change. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ansible_collections.berth.projects.plugins.module_utils.plan import FROM_DEFINITION
+
+
+def gate_problems(operation: str, check_mode: bool) -> list[str]:
+    """Why a run cannot be a gate for drift."""
+    if operation not in FROM_DEFINITION:
+        return [f"- berth_fail_on_drift: is for playbooks provision, start and stop, not for {operation}: leave it out"]
+    if not check_mode:
+        return ["- berth_fail_on_drift: is for --check, and this run would change things: add --check, or leave it out"]
+    return []
+
+
+def drift_message(projects: Sequence[Mapping[str, Any]]) -> str:
+    """What would change, one line a project."""
+    drifted = [project for project in projects if project["changed"]]
+    count = f"{len(drifted)} of {len(projects)} projects would change"
+    return "\n".join([f"{count} (berth_fail_on_drift):", *(f"- {_drift(project)}" for project in drifted)])
+
+
+def _drift(project: Mapping[str, Any]) -> str:
+    aspects = sorted({str(reason["aspect"]) for reason in project["reasons"]})
+    why = f" ({', '.join(aspects)})" if aspects else ""
+    return f"{project['name']}: would {project['action']}{why}"

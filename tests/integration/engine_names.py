@@ -37,7 +37,7 @@ class Namespace:
 
 
 def remove_everything(api: Any, namespace: Namespace) -> None:
-    """Remove the containers (also those aside, and proxies), networks, volumes and snapshots of the namespace's projects."""
+    """Remove containers (those aside and proxies, too), networks, volumes and snapshots of the namespace's projects."""
     beginning = f"berth-{namespace.prefix}"
     with suppress(docker.errors.NotFound):
         for container in api.containers(all=True, filters={"name": f"^/{beginning}"}):

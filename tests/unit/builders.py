@@ -14,9 +14,19 @@ from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
 from ansible_collections.berth.projects.plugins.module_utils.aspects import create_body
-from ansible_collections.berth.projects.plugins.module_utils.definition import Definition, User, definition_from
+from ansible_collections.berth.projects.plugins.module_utils.definition import (
+    Definition,
+    ProxySettings,
+    User,
+    definition_from,
+)
 from ansible_collections.berth.projects.plugins.module_utils.lineage import Lineage, Snapshot
-from ansible_collections.berth.projects.plugins.module_utils.names import CONTRACT, FINGERPRINT_VERSION, container_name
+from ansible_collections.berth.projects.plugins.module_utils.names import (
+    CONTRACT,
+    FINGERPRINT_VERSION,
+    container_name,
+    proxy_name,
+)
 from ansible_collections.berth.projects.plugins.module_utils.networks import (
     Networks,
     NetworkSpec,
@@ -27,6 +37,7 @@ from ansible_collections.berth.projects.plugins.module_utils.plan import Case, P
 from ansible_collections.berth.projects.plugins.module_utils.plan_network import settle_network
 from ansible_collections.berth.projects.plugins.module_utils.planner import plan_project
 from ansible_collections.berth.projects.plugins.module_utils.records import Record
+from ansible_collections.berth.projects.plugins.module_utils.sidecar import sidecar_body
 from ansible_collections.berth.projects.plugins.module_utils.world import Images, Listed, Unproven, View
 from hypothesis import strategies as st
 
@@ -153,6 +164,32 @@ def networks_for(*egress: str, project: str = "web", scope: str = SITE.scope) ->
     """Entries of the networks that projects with such egress have."""
     specs = [spec for one in egress for spec in wanted_networks(project, one)]
     return [network_entry(spec, f"10.213.0.{16 * number}/28", scope) for number, spec in enumerate(specs)]
+
+
+PROXY_IMAGE_ID = "sha256:" + "b" * 64
+PROXY_ADDRESS = "10.213.0.2"
+SETTINGS = ProxySettings("berth-proxy:latest", "c" * 64, reload=("/reload",))
+
+
+def restricted(*allow: str, settings: ProxySettings | None = SETTINGS, **keys: Any) -> Definition:
+    """A definition with restricted egress, whose proxy is settled; its address is where ``networks_for`` has it."""
+    network = {"egress": "restricted", "allow": list(allow), **keys.pop("network", {})}
+    return replace(definition(network=network, **keys).behind(PROXY_ADDRESS), proxy=settings)
+
+
+def proxy_for(wanted: Definition, image_id: str = PROXY_IMAGE_ID, **changes: Any) -> Listed:
+    """The proxy of a definition, as it is listed when all is well."""
+    made = Listed(
+        id="bb" + "0" * 62,
+        name=proxy_name(wanted.name),
+        status="running",
+        created=1700000000,
+        labels=sidecar_body(wanted, SITE, image_id)["Labels"],
+        image_id=image_id,
+        networks={spec.name: network_id(spec.name) for spec in wanted_networks(wanted.name, "restricted")},
+        health="healthy",
+    )
+    return replace(made, **changes)
 
 
 def _merged_healthcheck(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,7 +18,7 @@ import pytest
 from ansible_collections.berth.projects.plugins.module_utils import reconcile
 from ansible_collections.berth.projects.plugins.module_utils.apply import _STEPS, TAKE_OVER, Tools, carry_out
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
-from ansible_collections.berth.projects.plugins.module_utils.definition import User
+from ansible_collections.berth.projects.plugins.module_utils.definition import Definition, User
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError, EngineError
 from ansible_collections.berth.projects.plugins.module_utils.gate import Gate
 from ansible_collections.berth.projects.plugins.module_utils.host_state import HostState, WantedFile, hash_of
@@ -32,6 +33,7 @@ from ansible_collections.berth.projects.plugins.module_utils.records import Reco
 from ansible_collections.berth.projects.plugins.module_utils.replace import set_aside
 from ansible_collections.berth.projects.plugins.module_utils.request import Request
 from ansible_collections.berth.projects.plugins.module_utils.result import Outcome
+from ansible_collections.berth.projects.plugins.module_utils.sidecar import sidecar_body
 from ansible_collections.berth.projects.plugins.module_utils.snapshots import Snapshotter
 from ansible_collections.berth.projects.plugins.module_utils.steps import VERBS, Step
 from ansible_collections.berth.projects.plugins.module_utils.survey import Survey
@@ -39,8 +41,12 @@ from ansible_collections.berth.projects.plugins.module_utils.terms import POOL
 from ansible_collections.berth.projects.plugins.module_utils.world import Unproven, View
 from ansible_collections.berth.projects.tests.unit.builders import (
     CONTAINER_ID,
+    SETTINGS,
     container_of,
     definition,
+    inspect_answer,
+    networks_for,
+    restricted,
     snapshot,
 )
 from ansible_collections.berth.projects.tests.unit.fake_engine import NEW_ID, FakeEngine
@@ -947,3 +953,60 @@ def test_an_upgrade_goes_from_one_project_to_the_next_and_stops_at_the_first_fai
     told = reconcile._carry_out_all(found, None, request(8, operation="upgrade"))  # type: ignore[arg-type]
     assert "".join(begun) == done_of
     assert [bool(plan.warnings) for plan, _outcome in told] == [name not in done_of for name in "abc"]
+
+
+# Networks and the proxy of a container that stays
+
+
+def with_proxy(status: str) -> dict[str, Any]:
+    """The proxy of a project with restricted egress, as inspect shows it."""
+    body = sidecar_body(restricted(), Site("/var/lib/berth", "default"), "sha256:bb")
+    return inspect_answer(body, "berth-web.proxy", status, "sha256:bb", NEW_ID)
+
+
+def test_a_network_that_is_missing_is_made(records: Records) -> None:
+    engine = FakeEngine()
+    created = View(container_of(WEB, status="created"), RECORD)
+    outcome = done(engine, records, of(Step("network", "berth-web.open"), "start"), created)
+    assert (engine.calls, outcome.error) == (["make-network berth-web.open", "start c0f"], None)
+
+
+def test_a_container_that_waits_for_its_replacement_gets_the_networks_that_it_was_made_for(records: Records) -> None:
+    engine = FakeEngine()
+    old = container_of(restricted().behind("10.213.9.18"), status="created")
+    outcome = done(engine, records, of(Step("network", "berth-web.inner")), View(old, RECORD), WEB)
+    assert (outcome.error, engine.calls) == (None, ["make-network berth-web.inner", "make-network berth-web.egress"])
+    assert engine.network_list[0]["IPAM"]["Config"][0]["Subnet"] == "10.213.9.16/28"
+
+
+@pytest.mark.parametrize(
+    ("container", "wanted"),
+    [(restricted(), WEB), (restricted(), restricted(settings=None))],
+    ids=["another egress is declared", "only the state matters"],
+)
+def test_the_proxy_of_a_container_that_stays_is_started_as_it_is(
+    records: Records, container: Definition, wanted: Definition
+) -> None:
+    engine = FakeEngine().hold(with_proxy("exited"))
+    step = Step("proxy", "start", {"is_up": True})
+    outcome = done(engine, records, of(step), View(container_of(container), RECORD), wanted)
+    assert (outcome.error, engine.calls) == (None, ["start 4e3"])
+    outcome = done(engine, records, of(Step("proxy", "stop")), View(container_of(container), RECORD), wanted)
+    assert (outcome.error, engine.calls[1:]) == (None, ["stop 4e3 5"])
+
+
+@pytest.mark.parametrize(("is_up", "status"), [(True, "running"), (False, "created")])
+def test_a_proxy_runs_where_the_plan_says_so_whatever_state_is_declared(
+    records: Records, is_up: bool, status: str
+) -> None:
+    """An agent at work puts a stop off, and so its proxy goes on."""
+    content = b"allow nothing"
+    settings = replace(SETTINGS, config=hash_of(content))
+    wanted = restricted(settings=settings, state="stopped" if is_up else "started")
+    engine = FakeEngine()
+    engine.add_image("sha256:bb", {"Labels": {}}, settings.image)
+    engine.network_list = networks_for("restricted")
+    contents = {settings.config: base64.b64encode(content).decode()}
+    step = Step("proxy", "make", {"is_up": is_up})
+    outcome = done(engine, records, of(step), View(container_of(wanted), RECORD), wanted, contents=contents)
+    assert (outcome.error, engine.names["berth-web.proxy"]) == (None, status)

@@ -20,12 +20,18 @@ from ansible_collections.berth.projects.plugins.module_utils.names import (
     home_volume,
     ownership_labels,
 )
+from ansible_collections.berth.projects.plugins.module_utils.sidecar import sidecar_body
 from ansible_collections.berth.projects.plugins.module_utils.world import Unproven, View
 from ansible_collections.berth.projects.tests.unit.builders import (
     IMAGE,
     IMAGE_ID,
+    SITE,
     container_of,
     definition,
+    inspect_answer,
+    network_id,
+    networks_for,
+    restricted,
     snapshot,
 )
 from ansible_collections.berth.projects.tests.unit.fake_engine import FakeEngine
@@ -127,6 +133,24 @@ def test_what_carries_our_labels_under_a_foreign_name_is_left(engine: FakeEngine
     stray["Name"], stray["HostConfig"]["Mounts"] = "/mine", []
     erase(engine.hold(stray), "web", "default")
     assert engine.names == {"mine": "running"}
+
+
+def test_a_restricted_project_is_erased_with_its_proxy_and_both_of_its_networks() -> None:
+    wanted = restricted()
+    proxy = inspect_answer(sidecar_body(wanted, SITE, IMAGE_ID), "berth-web.proxy", container_id=OTHER_ID)
+    engine = FakeEngine().hold(container_of(wanted), proxy)
+    engine.network_list = networks_for("restricted")
+    erase(engine, "web", "default")
+    assert (engine.names, engine.network_list) == ({}, [])
+
+
+@pytest.mark.parametrize("status", ["running", "exited"])
+def test_a_network_that_a_strangers_container_is_on_stays(engine: FakeEngine, status: str) -> None:
+    joined = {"Networks": {"berth-web.open": {"NetworkID": network_id("berth-web.open")}}}
+    state = {"Status": status, "Running": status == "running"}
+    erase(engine.hold(stranger(NetworkSettings=joined, State=state)), "web", "default")
+    assert engine.names == {"stranger": status}
+    assert [one["Name"] for one in engine.network_list] == ["berth-web.open"]
 
 
 # What refuses

@@ -14,7 +14,7 @@ from ansible_collections.berth.projects.plugins.module_utils.names import HELPER
 from ansible_collections.berth.projects.plugins.module_utils.orphans import Found, Orphan, find_orphans
 from ansible_collections.berth.projects.plugins.module_utils.records import Record
 from ansible_collections.berth.projects.plugins.module_utils.world import Listing
-from ansible_collections.berth.projects.tests.unit.builders import IMAGE_ID, snapshot
+from ansible_collections.berth.projects.tests.unit.builders import IMAGE_ID, networks_for, snapshot
 
 
 def image(image_id: str, *tags: str, size: int = 100, **labels: str) -> dict[str, Any]:
@@ -44,9 +44,10 @@ def orphans(
     containers: tuple[dict[str, Any], ...] = (),
     volumes: tuple[dict[str, Any], ...] = (),
     records: dict[str, Record] | None = None,
+    networks: tuple[dict[str, Any], ...] = (),
     declared: tuple[str, ...] = (),
 ) -> list[Orphan]:
-    listing = Listing(containers, "default", volumes)
+    listing = Listing(containers, "default", volumes, networks)
     return list(find_orphans(Found(listing, Snapshots(images, "default"), images, records or {}), declared))
 
 
@@ -183,3 +184,33 @@ def test_orphans_come_containers_first_then_images_volumes_and_files() -> None:
 )
 def test_pruning_looks_at_projects_of_which_something_runs_or_is_of_no_use(orphan: Orphan, prunable: bool) -> None:
     assert orphan.is_prunable is prunable
+
+
+# Networks and proxies
+
+
+def test_networks_and_the_proxy_of_an_undeclared_project_are_orphans_that_prune_takes() -> None:
+    proxy = container("berth-web.proxy", "sha256:1", ownership_labels("web", "default"))
+    found = orphans(containers=(proxy,), networks=tuple(networks_for("restricted", "open")))
+    assert kinds(found) == [
+        ("container", "undeclared", "berth-web.proxy"),
+        ("network", "undeclared", "berth-web.inner"),
+        ("network", "undeclared", "berth-web.egress"),
+        ("network", "undeclared", "berth-web.open"),
+    ]
+    assert all(one.is_prunable and one.project == "web" for one in found)
+
+
+def test_those_of_a_declared_project_are_none() -> None:
+    proxy = container("berth-web.proxy", "sha256:1", ownership_labels("web", "default"))
+    assert orphans(containers=(proxy,), networks=tuple(networks_for("restricted")), declared=("web",)) == []
+
+
+def test_networks_of_another_scope_and_of_nobody_are_not_looked_at() -> None:
+    nobodys = {**networks_for("open")[0], "Labels": None}
+    assert orphans(networks=(*networks_for("open", scope="team-b"), nobodys)) == []
+
+
+def test_a_network_with_our_labels_under_a_foreign_name_is_a_stray_that_nobody_touches() -> None:
+    (found,) = orphans(networks=({**networks_for("open")[0], "Name": "mine"},))
+    assert (found.kind, found.name, found.is_prunable) == ("stray", "mine", False)

@@ -18,7 +18,9 @@ from ansible_collections.berth.projects.plugins.module_utils.names import (
     home_volume,
     is_aside_name,
     ownership_labels,
+    proxy_name,
 )
+from ansible_collections.berth.projects.plugins.module_utils.networks import Networks, network_names
 from ansible_collections.berth.projects.plugins.module_utils.orphans import Found, Orphan, find_orphans
 from ansible_collections.berth.projects.plugins.module_utils.records import Record
 from ansible_collections.berth.projects.plugins.module_utils.world import (
@@ -26,12 +28,22 @@ from ansible_collections.berth.projects.plugins.module_utils.world import (
     Listing,
     Unproven,
     View,
+    is_own_proxy,
+    listed_from,
     name_clash,
     own_name,
+    proxy_clash,
     snapshot_clash,
     volume_clash,
 )
-from ansible_collections.berth.projects.tests.unit.builders import container_of, definition, snapshot
+from ansible_collections.berth.projects.tests.unit.builders import (
+    container_of,
+    definition,
+    networks_for,
+    proxy_for,
+    restricted,
+    snapshot,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,7 +71,8 @@ def ours(project: str, scope: str = "default") -> dict[str, str]:
 @given(NAMES, NAMES)
 def test_no_two_projects_share_a_name_of_anything(one: str, other: str) -> None:
     def names(project: str) -> set[str]:
-        return {home_volume(project), agent_volume(project)}
+        containers = {container_name(project), proxy_name(project), aside_name(project, ID)}
+        return {home_volume(project), agent_volume(project), *containers, *network_names(project)}
 
     assert one == other or not names(one) & names(other)
 
@@ -331,6 +344,9 @@ def test_nothing_is_spent_while_the_projects_own_container_waits_aside_itself() 
         ({"lineage": Lineage(parts=("sha256:9a",))}, True),
         ({"volumes": ("berth-web-home",)}, True),
         ({"has_state": True}, True),
+        ({"networks": Networks(networks_for("open"), "default").all}, True),
+        ({"proxy": proxy_for(restricted())}, True),
+        ({"proxy_clash": "It is not ours."}, False),
     ],
 )
 def test_a_project_exists_where_there_is_anything_of_it(remains: dict[str, Any], exists: bool) -> None:
@@ -398,3 +414,81 @@ def test_a_listing_finds_what_of_a_project_waits_aside() -> None:
         listed(aside_name("web", "e" * 64), None, "e" * 64),
     ]
     assert [entry.id for entry in Listing(entries, "default").asides("web")] == ["b" * 64]
+
+
+# Networks and proxies
+
+
+def on(*networks: str) -> dict[str, Any]:
+    return {"NetworkSettings": {"Networks": {name: {"NetworkID": f"id of {name}"} for name in networks}}}
+
+
+def test_a_container_is_listed_with_the_networks_that_it_is_on() -> None:
+    entry = Listing([listed("berth-web", ours("web"), **on("a", "b"))], "default").named("berth-web")
+    assert entry is not None and entry.networks == {"a": "id of a", "b": "id of b"}
+
+
+@pytest.mark.parametrize("settings", [{}, {"NetworkSettings": None}, {"NetworkSettings": {"Networks": None}}])
+def test_a_container_that_is_on_no_network_is_listed_so(settings: dict[str, Any]) -> None:
+    entry = Listing([listed("berth-web", ours("web"), **settings)], "default").named("berth-web")
+    assert entry is not None and entry.networks == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "health"),
+    [
+        ("Up 2 minutes (healthy)", "healthy"),
+        ("Up 2 minutes (unhealthy)", "unhealthy"),
+        ("Up 2 seconds (health: starting)", "starting"),
+        ("Up 2 minutes", None),
+        ("Up 2 minutes (Paused)", None),
+        ("Exited (1) 2 minutes ago", None),
+        ("Restarting (1) 2 seconds ago", None),
+        ("", None),
+    ],
+)
+def test_the_health_of_a_container_is_read_from_what_the_list_says_of_it(words: str, health: str | None) -> None:
+    entry = Listing([listed("berth-web", ours("web"), Status=words)], "default").named("berth-web")
+    assert entry is not None and entry.health == health
+
+
+def test_what_inspect_shows_becomes_what_a_list_would() -> None:
+    shown = container_of(restricted())
+    shown["State"]["Health"] = {"Status": "healthy"}
+    entry = listed_from(shown)
+    assert (entry.id, entry.name, entry.project, entry.is_running) == (shown["Id"], "berth-web", "web", True)
+    assert (entry.health, list(entry.networks)) == ("healthy", ["berth-web.inner"])
+
+
+def test_a_proxy_is_known_by_its_name_and_labels() -> None:
+    entry = Listing([listed("berth-web.proxy", ours("web"))], "default").labelled()[0]
+    assert (entry.is_proxy, entry.is_of_project, entry.has_its_name, entry.is_aside) == (True, True, False, False)
+    assert is_own_proxy(entry, "web", "default")
+    assert not is_own_proxy(entry, "api", "default") and not is_own_proxy(entry, "web", "team-b")
+    assert "berth-web.proxy" in proxy_clash(entry) and "rename or remove" in proxy_clash(entry)
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "is_stranger"),
+    [
+        ("berth-web", ours("web"), False),
+        ("berth-web.proxy", ours("web"), False),
+        (aside_name("web", ID), ours("web"), False),
+        ("renamed", ours("web"), True),
+        ("berth-api", ours("api"), True),
+        ("berth-web", ours("web", "team-b"), True),
+        ("database", None, True),
+    ],
+)
+def test_who_stands_on_a_projects_network_and_is_not_its_own_is_a_stranger(
+    name: str, labels: dict[str, str] | None, is_stranger: bool
+) -> None:
+    there = Listing([listed(name, labels, **on("berth-web.open", "bridge"))], "default", (), networks_for("open"))
+    assert there.strangers("web") == ({"berth-web.open": name} if is_stranger else {})
+    assert there.strangers("api") == {}
+
+
+def test_a_container_that_somebody_renamed_is_its_projects_by_the_record() -> None:
+    renamed = listed("renamed", ours("web"), **on("berth-web.open"))
+    there = Listing([renamed], "default", (), networks_for("open"))
+    assert there.strangers("web", ID) == {}

@@ -97,7 +97,7 @@ def up(folder: Path) -> None:
         hosts = {suite: start(api, suite, image, public_key) for suite, image in zip(SUITES, images)}
     known = [f"{host['address']} {host['key']}" for host in hosts.values()]
     (folder / "known_hosts").write_text("".join(f"{line}\n" for line in known))
-    (folder / "hosts.json").write_text(json.dumps(inventory(folder, hosts, references), indent=1))
+    (folder / "inventory.json").write_text(json.dumps(inventory(folder, hosts, references), indent=1))
 
 
 def small_images(api: Any, folder: Path) -> dict[str, str]:
@@ -147,7 +147,7 @@ def inventory(folder: Path, hosts: dict[str, dict[str, str]], references: dict[s
     """The hosts as Ansible reaches them. ``fleet_container`` is the container that stands for a host."""
     options = f"-o UserKnownHostsFile={folder / 'known_hosts'} -o StrictHostKeyChecking=yes -o IdentitiesOnly=yes"
     return {
-        "all": {
+        "fleet": {
             "hosts": {
                 suite: {"ansible_host": host["address"], "fleet_container": f"{NAME}-{suite}"}
                 for suite, host in hosts.items()

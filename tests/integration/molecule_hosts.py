@@ -7,7 +7,7 @@
     .venv/bin/python tests/integration/molecule_hosts.py down
 
 ``up`` writes to the folder all that a control node has of hosts: an inventory, a key of this run, the hosts' public keys.
-It also puts there the small images that projects are made of. The names of what it makes hold a hash of the checkout's
+It also puts there the small image that projects are made of. The names of what it makes hold a hash of the checkout's
 path, so that ``down`` needs no folder and two checkouts do not meet.
 """
 
@@ -35,7 +35,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 NAME = f"molecule-{hashlib.sha256(str(CHECKOUT).encode()).hexdigest()[:8]}"
 SUITES = ("bookworm", "trixie")  # Docker 20.10 and 26.1
 USER, UID = "deploy", 1000
-DOCKERFILE = f"""
+HOST = f"""
 FROM {{rootfs}}
 RUN apt-get update -qq \\
  && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends openssh-server python3 sudo \\
@@ -53,12 +53,16 @@ exec /usr/sbin/sshd -D -e
 """
 HOST_KEY = "/etc/ssh/ssh_host_ed25519_key.pub"
 READ_HOST_KEY = f"until [ -s {HOST_KEY} ]; do sleep 0.1; done; cat {HOST_KEY}"
-# What differs in the images: a release that works, the next one, and one whose containers end at once.
-IMAGES = {
-    "tiny": (),
-    "tiny_newer": ("LABEL berth.molecule=newer",),
-    "tiny_broken": ('ENTRYPOINT ["/bin/false"]', 'CMD []'),
-}
+# The small image with Debian's Python, which what is for the agent needs: 40 MB, and no build on the hosts.
+SMALL = """
+FROM {host} AS python
+RUN mkdir /out \\
+ && cp -L --parents $(ldd /usr/bin/python3 /usr/lib/python3.*/lib-dynload/*.so | sed -n 's#^[^/]*\\(/[^ ]*\\) (0x.*#\\1#p' \\
+    | sort -u) /usr/bin/python3 /out \\
+ && cp -a --parents /usr/lib/python3.* /out
+FROM {tiny}
+COPY --from=python /out /
+"""
 
 
 def main() -> None:
@@ -87,42 +91,47 @@ def up(folder: Path) -> None:
     folder.mkdir(parents=True, mode=0o700)
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", NAME, "-f", folder / "key"], check=True)
     public_key = (folder / "key.pub").read_bytes()
-    with client() as api:
-        references = small_images(api, folder / "images")
-        api.create_network(NAME, "bridge", check_duplicate=True)
     with ThreadPoolExecutor() as pool:
         images = list(pool.map(host_image, SUITES))
     with client() as api:
+        small = small_image(api, images[0])
+        save(api, small, folder / "image.tar")
+        api.create_network(NAME, "bridge", check_duplicate=True)
         # One after the other: a network hands out its addresses in turn, so one that is started again gets its own.
         hosts = {suite: start(api, suite, image, public_key) for suite, image in zip(SUITES, images)}
     known = [f"{host['address']} {host['key']}" for host in hosts.values()]
     (folder / "known_hosts").write_text("".join(f"{line}\n" for line in known))
-    (folder / "inventory.json").write_text(json.dumps(inventory(folder, hosts, references), indent=1))
-
-
-def small_images(api: Any, folder: Path) -> dict[str, str]:
-    """Save the images that projects are made of, to be loaded on the hosts; returns their references."""
-    folder.mkdir()
-    references = {name: build_tiny_image(api, changes) for name, changes in IMAGES.items()}
-    for name, reference in references.items():
-        with (folder / f"{name}.tar").open("wb") as file:
-            for chunk in api.get_image(reference):
-                file.write(chunk)
-    return references
+    (folder / "inventory.json").write_text(json.dumps(inventory(folder, hosts, small), indent=1))
 
 
 def host_image(suite: str) -> str:
-    """The image of a host, made once for a root file system: what a small installation has, and sshd."""
+    """The image of a host: what a small installation has, and sshd."""
     with client() as api, tempfile.TemporaryDirectory() as scratch:
         rootfs = bare_image_made(api, suite, Path(scratch) / "root")
-        recipe = DOCKERFILE.format(rootfs=rootfs)
-        made_of = recipe + api.inspect_image(rootfs)["Id"]
-        reference = f"berth-test-host:{suite}-{hashlib.sha256(made_of.encode()).hexdigest()[:12]}"
-        if not api.images(name=reference):
-            for line in api.build(fileobj=io.BytesIO(recipe.encode()), tag=reference, rm=True, decode=True):
-                if "error" in line:
-                    raise RuntimeError(f"The image of the host {suite} could not be built: {line['error']}")
-        return reference
+        return built(api, f"berth-test-host:{suite}", HOST.format(rootfs=rootfs), rootfs)
+
+
+def small_image(api: Any, host: str) -> str:
+    """The image that projects are made of."""
+    tiny = build_tiny_image(api)
+    return built(api, "berth-test-small:", SMALL.format(host=host, tiny=tiny), host, tiny)
+
+
+def built(api: Any, name: str, recipe: str, *bases: str) -> str:
+    """Build an image unless it is there; returns its reference, which ends with a hash of all it is made from."""
+    made_of = "\n".join([recipe, *(api.inspect_image(base)["Id"] for base in bases)])
+    reference = f"{name}-{hashlib.sha256(made_of.encode()).hexdigest()[:12]}".replace(":-", ":")
+    if not api.images(name=reference):
+        for line in api.build(fileobj=io.BytesIO(recipe.encode()), tag=reference, rm=True, decode=True):
+            if "error" in line:
+                raise RuntimeError(f"{reference} could not be built: {line['error']}")
+    return reference
+
+
+def save(api: Any, reference: str, path: Path) -> None:
+    with path.open("wb") as file:
+        for chunk in api.get_image(reference):
+            file.write(chunk)
 
 
 def start(api: Any, suite: str, image: str, public_key: bytes) -> dict[str, str]:
@@ -143,7 +152,7 @@ def start(api: Any, suite: str, image: str, public_key: bytes) -> dict[str, str]
     return {"address": address, "key": key}
 
 
-def inventory(folder: Path, hosts: dict[str, dict[str, str]], references: dict[str, str]) -> dict[str, Any]:
+def inventory(folder: Path, hosts: dict[str, dict[str, str]], image: str) -> dict[str, Any]:
     """The hosts as Ansible reaches them. ``fleet_container`` is the container that stands for a host."""
     options = f"-o UserKnownHostsFile={folder / 'known_hosts'} -o StrictHostKeyChecking=yes -o IdentitiesOnly=yes"
     return {
@@ -158,8 +167,8 @@ def inventory(folder: Path, hosts: dict[str, dict[str, str]], references: dict[s
                 "ansible_python_interpreter": "/usr/bin/python3",
                 "ansible_ssh_private_key_file": str(folder / "key"),
                 "ansible_ssh_common_args": options,
-                "fleet_images_folder": str(folder / "images"),
-                "fleet_images": references,
+                "fleet_image": image,
+                "fleet_image_file": str(folder / "image.tar"),
             },
         }
     }

@@ -6,9 +6,9 @@
     .venv/bin/python tests/integration/molecule_hosts.py up FOLDER
     .venv/bin/python tests/integration/molecule_hosts.py down
 
-``up`` writes to the folder all that a control node has of hosts: an inventory, a key of this run, the hosts' public keys.
-It also puts there the small image that projects are made of. The names of what it makes hold a hash of the checkout's
-path, so that ``down`` needs no folder and two checkouts do not meet.
+``up`` writes to the folder all that a control node has of hosts: an inventory, a key of this run, the hosts' public
+keys. It also puts there the small image that projects are made of. The names of what it makes hold a hash of the
+checkout's path, so that ``down`` needs no folder and two checkouts do not meet.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ READ_HOST_KEY = f"until [ -s {HOST_KEY} ]; do sleep 0.1; done; cat {HOST_KEY}"
 SMALL = """
 FROM {host} AS python
 RUN mkdir /out \\
- && cp -L --parents $(ldd /usr/bin/python3 /usr/lib/python3.*/lib-dynload/*.so | sed -n 's#^[^/]*\\(/[^ ]*\\) (0x.*#\\1#p' \\
-    | sort -u) /usr/bin/python3 /out \\
+ && ldd /usr/bin/python3 /usr/lib/python3.*/lib-dynload/*.so | sed -n 's#^[^/]*\\(/[^ ]*\\) (0x.*#\\1#p' | sort -u \\
+    | xargs cp -L --parents -t /out /usr/bin/python3 \\
  && cp -a --parents /usr/lib/python3.* /out
 FROM {tiny}
 COPY --from=python /out /

@@ -15,7 +15,7 @@ LINTERS := lint-python lint-types lint-shell lint-changelog lint-ansible lint-sa
 PYTEST := cd $(ROOT) && BERTH_CORE_217=$(ROOT)/.venvs/core-2.17/bin $(BIN)/python -m pytest -n 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo demo-clean test test-all bench lint lint-copy format clean $(LINTERS)
+.PHONY: help setup setup-dev demo demo-clean test test-all molecule bench lint lint-copy format clean $(LINTERS)
 
 help: ## show this list
 	@echo "Berth: project containers for coding agents, declared in Ansible. Targets:"
@@ -43,8 +43,12 @@ demo-clean: setup ## remove what the demo made: its container, its volumes and i
 test: setup-dev .venvs/core-2.17 ## run the tests but the exhaustive ones, on a real engine
 	@$(PYTEST) -m "not exhaustive"
 
-test-all: setup-dev .venvs/core-2.17 ## run every test
+test-all: setup-dev .venvs/core-2.17 ## run every test, and every Molecule scenario
 	@$(PYTEST)
+	@$(ROOT)/tools/molecule test
+
+molecule: setup-dev ## run the Molecule scenarios on two hosts with two engine versions (SCENARIOS="provision change": only these)
+	@$(ROOT)/tools/molecule test $(SCENARIOS)
 
 .PHONY: .venvs/peers
 .venvs/peers:

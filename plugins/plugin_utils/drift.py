@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.berth.projects.plugins.module_utils.plan import FROM_DEFINITION
+from ansible_collections.berth.projects.plugins.module_utils.terms import FROM_DEFINITION
 
 
 def gate_problems(operation: str, check_mode: bool) -> list[str]:

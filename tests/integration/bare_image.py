@@ -15,14 +15,30 @@ import pytest
 MIRROR = "http://deb.debian.org/debian"
 
 
+class NoDebootstrap(Exception):
+    """The root file system has to be made, and the program that makes it is not installed."""
+
+
 def bare_image(api: Any, suite: str, folder: Path) -> str:
-    """The one that the role `image` has left on this engine, else one made by debootstrap."""
+    """As ``bare_image_made``, for a test, which is skipped where that cannot be had."""
+    try:
+        return bare_image_made(api, suite, folder)
+    except NoDebootstrap:
+        pytest.skip("debootstrap is not installed")
+
+
+def bare_image_made(api: Any, suite: str, folder: Path) -> str:
+    """The one that the role `image` has left on this engine, else one made by debootstrap.
+
+    Raises:
+        NoDebootstrap: It is not there, and debootstrap is not installed.
+    """
     reference = f"berth-rootfs:{suite}"
     if not api.images(reference):
-        if not shutil.which("debootstrap"):
-            pytest.skip("debootstrap is not installed")
         reference = f"berth-test-rootfs:{suite}"
     if not api.images(reference):
+        if not shutil.which("debootstrap"):
+            raise NoDebootstrap("debootstrap is not installed")
         subprocess.run(["debootstrap", "--variant=minbase", suite, folder, MIRROR], check=True)
         with subprocess.Popen(["tar", "-C", folder, "-c", "."], stdout=subprocess.PIPE) as tar:
             api.import_image_from_stream(tar.stdout, *reference.split(":"))

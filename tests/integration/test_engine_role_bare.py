@@ -5,11 +5,9 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import subprocess
-import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any
 
 import pytest
 from bare_image import bare_image
+from machines import ENGINE_FOLDER, MAKE_WRITABLE, machine_settings, put_files
 
 from playbooks import parse_recap
 
@@ -28,16 +27,9 @@ pytestmark = [
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 HOST_CERTIFICATES = Path("/usr/local/share/ca-certificates")
-# All that --privileged gives but SYS_RESOURCE, which a container of a container may not have.
-CAPABILITIES = (
-    "AUDIT_CONTROL AUDIT_READ BLOCK_SUSPEND DAC_READ_SEARCH IPC_LOCK IPC_OWNER LEASE LINUX_IMMUTABLE MAC_ADMIN "
-    "MAC_OVERRIDE NET_ADMIN NET_BROADCAST SYS_ADMIN SYS_BOOT SYS_MODULE SYS_NICE SYS_PACCT SYS_PTRACE SYS_RAWIO "
-    "SYS_TIME SYS_TTY_CONFIG SYSLOG WAKE_ALARM"
-)
-PREPARE = """
+PREPARE = f"""
 set -e
-mount -o remount,rw /proc/sys || true
-mount -o remount,rw /sys || true
+{MAKE_WRITABLE}
 apt-get update -qq
 apt-get install -y -qq --no-install-recommends python3 make ca-certificates
 update-ca-certificates
@@ -88,14 +80,7 @@ class Machine:
         return self.run(f"/berth/.venv/bin/ansible-playbook {' '.join(options)} /engine.yml")
 
     def put(self, folder: str, files: dict[str, bytes]) -> None:
-        archive = io.BytesIO()
-        with tarfile.open(fileobj=archive, mode="w") as tar:
-            for name, content in files.items():
-                member = tarfile.TarInfo(name)
-                member.size = len(content)
-                member.mode = 0o755
-                tar.addfile(member, io.BytesIO(content))
-        self.api.put_archive(self.id, folder, archive.getvalue())
+        put_files(self.api, self.id, folder, files)
 
 
 AWAIT_SYSTEMD = "until systemctl is-system-running 2>/dev/null | grep -qE 'running|degraded'; do sleep 1; done"
@@ -113,17 +98,8 @@ def machine(request: pytest.FixtureRequest, api: Any, tmp_path_factory: pytest.T
         ["bash", "-c", SYSTEMD if systemd else "exec sleep infinity"],
         environment={"DEBIAN_FRONTEND": "noninteractive"},
         hostname="bare",
-        volumes=["/var/lib/docker"],
-        host_config={
-            "CapAdd": CAPABILITIES.split(),
-            "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined"],
-            "MaskedPaths": [],
-            "ReadonlyPaths": [],
-            "CgroupnsMode": "host",
-            "Binds": ["/sys/fs/cgroup:/sys/fs/cgroup:rw"],
-            "Init": not systemd,
-            "Tmpfs": {"/run": "", "/run/lock": ""},
-        },
+        volumes=[ENGINE_FOLDER],
+        host_config=machine_settings(Init=not systemd),
     )
     machine = Machine(api, container["Id"], systemd)
     try:

@@ -94,6 +94,7 @@ def test_a_proxy_has_the_projects_ports_and_passes_them_on() -> None:
     }
     assert body["Env"] == [
         f"BERTH_PROXY_ADDRESS={PROXY_ADDRESS}",
+        "BERTH_HOST_ADDRESSES=",
         "BERTH_FORWARD=80 443",
         "BERTH_FORWARD_TO=berth-web",
     ]

@@ -16,8 +16,9 @@ from ansible_collections.berth.projects.plugins.module_utils import gate as gate
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError, EngineError
 from ansible_collections.berth.projects.plugins.module_utils.gate import Gate, _routes
-from ansible_collections.berth.projects.plugins.module_utils.networks import POOL, wanted_networks
+from ansible_collections.berth.projects.plugins.module_utils.networks import wanted_networks
 from ansible_collections.berth.projects.plugins.module_utils.proxies import Proxies
+from ansible_collections.berth.projects.plugins.module_utils.terms import POOL
 from ansible_collections.berth.projects.tests.unit.builders import (
     container_of,
     definition,

@@ -429,7 +429,7 @@ def test_an_undeclared_project_that_only_has_networks_or_a_proxy_left_is_cleared
     found = plan_undeclared("web", View(networks=networks, proxy=proxy), Policy())
     assert steps_of(found) == [*CLEAN_RESTRICTED, *CLEAN_OPEN]
     assert steps_of(plan_undeclared("web", View(proxy=proxy), Policy())) == CLEAN_RESTRICTED[:1]
-    assert steps_of(plan_undeclared("web", View(networks=networks[:1], has_state=True), Policy())) == [
+    assert steps_of(plan_undeclared("web", View(networks=networks[2:], has_state=True), Policy())) == [
         "forget",
         *CLEAN_OPEN,
     ]

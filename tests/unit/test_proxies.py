@@ -21,7 +21,6 @@ from ansible_collections.berth.projects.plugins.module_utils.errors import Berth
 from ansible_collections.berth.projects.plugins.module_utils.gate import Gate
 from ansible_collections.berth.projects.plugins.module_utils.host_state import hash_of
 from ansible_collections.berth.projects.plugins.module_utils.names import PROXY_IMAGE
-from ansible_collections.berth.projects.plugins.module_utils.terms import POOL
 from ansible_collections.berth.projects.plugins.module_utils.proxies import Proxies
 from ansible_collections.berth.projects.plugins.module_utils.proxy_files import (
     Applied,
@@ -30,6 +29,7 @@ from ansible_collections.berth.projects.plugins.module_utils.proxy_files import 
     read_applied,
     read_config,
 )
+from ansible_collections.berth.projects.plugins.module_utils.terms import POOL
 from ansible_collections.berth.projects.tests.unit.builders import (
     SETTINGS,
     container_of,

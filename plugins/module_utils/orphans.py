@@ -15,6 +15,7 @@ from ansible_collections.berth.projects.plugins.module_utils.names import (
     BASE_REPOSITORY,
     HELPER,
     PACKAGES_REPOSITORY,
+    PROXY_REPOSITORY,
     agent_volume,
     home_volume,
 )
@@ -117,7 +118,7 @@ def _images(found: Found, declared: Collection[str]) -> Iterator[Orphan]:
             yield Orphan("image", "leftover", part, project, id=part, size=found.snapshots.sizes.get(part))
     for entry in found.images:
         name = next(iter(tags_of(entry)), "")
-        shared = name.partition(":")[0] in (BASE_REPOSITORY, PACKAGES_REPOSITORY)
+        shared = name.partition(":")[0] in (BASE_REPOSITORY, PACKAGES_REPOSITORY, PROXY_REPOSITORY)
         is_latest = any(tag.endswith(":latest") for tag in tags_of(entry))
         if shared and not is_latest and entry["Id"] not in in_use:
             yield Orphan("image", "unused", name, "", id=entry["Id"], created=entry["Created"], size=entry.get("Size"))

@@ -26,6 +26,7 @@ from ansible_collections.berth.projects.plugins.module_utils.proxy_files import 
     proxy_folder,
     read_applied,
     read_config,
+    read_content,
 )
 from ansible_collections.berth.projects.plugins.module_utils.sidecar import is_ailing, sidecar_body, sidecar_misfit
 from ansible_collections.berth.projects.plugins.module_utils.whole_file import write_whole_bytes
@@ -78,6 +79,7 @@ class Proxies:
         if found and sidecar_misfit(found, body, Networks(self._engine.networks(), self._site.scope), project):
             self._engine.remove(found.id)
             found = None
+        before = read_content(self._site, project)
         is_changed = self._write_config(definition)
         wanted = Applied(settings.config, definition.network.allow)
         if found is None:
@@ -91,7 +93,12 @@ class Proxies:
             if is_up:
                 self._run_afresh(definition, container_id, is_running=bool(found and found.is_running))
         elif is_up and (is_changed or applied != wanted):
-            self._reload(definition, container_id)
+            try:
+                self._reload(definition, container_id)
+            except BerthError:
+                if before is not None:  # should the proxy be started again, it must not read what it has just refused
+                    self._write_content(project, before)
+                raise
         if is_up:
             self._write(f"{proxy_folder(self._site, project)}/{APPLIED}", wanted.to_json())
 
@@ -148,9 +155,11 @@ class Proxies:
         wanted = definition.proxy.config if definition.proxy else ""
         if read_config(self._site, definition.name) == wanted:
             return False
-        folder = config_folder(self._site, definition.name)
-        self._write(f"{folder}/{CONFIG}", base64.b64decode(self._contents[wanted]))
+        self._write_content(definition.name, base64.b64decode(self._contents[wanted]))
         return True
+
+    def _write_content(self, project: str, content: bytes) -> None:
+        self._write(f"{config_folder(self._site, project)}/{CONFIG}", content)
 
     def _forget_applied(self, project: str) -> None:
         path = f"{proxy_folder(self._site, project)}/{APPLIED}"

@@ -56,8 +56,13 @@ def config_folder(site: Site, project: str) -> str:
 
 def read_config(site: Site, project: str) -> str:
     """SHA-256 of the configuration; empty where there is none."""
-    content = _read(f"{config_folder(site, project)}/{CONFIG}")
+    content = read_content(site, project)
     return "" if content is None else hash_of(content)
+
+
+def read_content(site: Site, project: str) -> bytes | None:
+    """The configuration itself, or None."""
+    return _read(f"{config_folder(site, project)}/{CONFIG}")
 
 
 def read_applied(site: Site, project: str) -> Applied:

@@ -105,6 +105,8 @@ def survey(engine: Engine | None, request: Request, records: Records) -> Survey:
     """
     containers, image_list, volumes, networks = _lists(engine) if engine else ([], [], [], [])
     facts = facts_of(engine.info()) if engine else Facts()
+    lacking = _runtime_needs(request, facts, engine)
+    facts = replace(facts, runtimes=facts.runtimes | {*lacking})  # it will be there before anything is carried out
     listing = Listing(containers, request.site.scope, volumes, networks)
     snapshots = Snapshots(image_list, request.site.scope)
     orphans = find_orphans(Found(listing, snapshots, image_list, records.of_others(request.declared)), request.declared)
@@ -142,7 +144,7 @@ def survey(engine: Engine | None, request: Request, records: Records) -> Survey:
     return Survey(
         tuple(plans.values()),
         orphans,
-        [*(need for image, need in _NEEDS.items() if image in coming), *_runtime_needs(request, facts, engine)],
+        [*(need for image, need in _NEEDS.items() if image in coming), *lacking],
         views,
         definitions,
         snapshots,

@@ -128,7 +128,8 @@ def test_ssh_logs_in_with_the_staged_key_at_the_host_that_is_known(
     agent_host: TestHost, provisioned: Callable[..., str], api: Any, tmp_path: Path
 ) -> None:
     server = provisioned("sshd")
-    address = agent_host.container(server)["NetworkSettings"]["IPAddress"]
+    network = f"berth-{server}.open"
+    address = agent_host.container(server)["NetworkSettings"]["Networks"][network]["IPAddress"]
     keys = tmp_path / "keys"
     keys.mkdir()
     for key in ("mine", "other"):
@@ -144,6 +145,7 @@ def test_ssh_logs_in_with_the_staged_key_at_the_host_that_is_known(
         return provisioned("ssh", ssh={"path": str(keys), "keys": ["mine"], "known_hosts": known_hosts})
 
     name = client(["elsewhere ssh-ed25519 AAAA"])
+    api.connect_container_to_network(f"berth-{name}", network)  # projects do not reach each other by themselves
     login = ["ssh", "-o", "BatchMode=yes", "-i", "/home/agent/.ssh/mine", "-p", "2222", f"agent@{address}", "hostname"]
     with pytest.raises(AssertionError, match="Host key verification failed"):  # never believed blindly
         agent_host.run(name, *login)

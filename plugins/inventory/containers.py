@@ -12,11 +12,11 @@ author: The Berth maintainers
 description:
   - Lists the containers of Berth's projects, on any number of Docker engines, so that plays can run in them.
   - Each engine is asked once, all of them at the same time, whatever the number of containers.
-  - A host is called C(<project>@<engine>) and is in the groups C(berth), C(berth_state_<state>), C(berth_health_<health>),
-    C(berth_engine_<engine>) and C(berth_scope_<scope>). In group names, characters that are not letters or digits become
-    underscores.
-  - Only containers that have both the labels and the name of a project are listed; what waits aside after a replace, and
-    what serves a project without being its container, is not.
+  - A host is called C(<project>@<engine>) and is in the groups C(berth), C(berth_state_<state>),
+    C(berth_health_<health>), C(berth_engine_<engine>) and C(berth_scope_<scope>). In group names, characters that are
+    not letters or digits become underscores.
+  - Only containers that have both the labels and the name of a project are listed; what waits aside after a replace,
+    and what serves a project without being its container, is not.
   - Reads a file called C(berth.yml), or one that ends with C(.berth.yml); C(.yaml) does as well.
 extends_documentation_fragment:
   - ansible.builtin.constructed
@@ -29,12 +29,13 @@ options:
     choices: [berth.projects.containers]
   engines:
     description:
-      - The engines to list. Each is a URL (C(unix://), C(tcp://), C(http://), C(https://), C(ssh://)), or a map of C(name), which
-        is used in host and group names, and the options that the modules have for an engine, C(docker_host), C(api_version), C(timeout),
-        C(tls), C(validate_certs), C(ca_path), C(client_cert), C(client_key), C(cert_folder).
+      - The engines to list. Each is a URL (C(unix://), C(tcp://), C(http://), C(https://), C(ssh://)), or a map of
+        C(name), which is used in host and group names, and the options that the modules have for an engine,
+        C(docker_host), C(api_version), C(timeout), C(tls), C(validate_certs), C(ca_path), C(client_cert),
+        C(client_key), C(cert_folder).
       - The name of one without C(name) is the host in its URL, and V(local) where there is none.
-      - Without this option, the one engine that the environment names (E(DOCKER_HOST), E(DOCKER_TLS_VERIFY) and others as for
-        the modules), else the local one. Where engines are given, the environment is not looked at.
+      - Without this option, the one engine that the environment names (E(DOCKER_HOST), E(DOCKER_TLS_VERIFY) and others
+        as for the modules), else the local one. Where engines are given, the environment is not looked at.
     type: list
     elements: raw
   scope:
@@ -72,17 +73,18 @@ options:
     default: auto
   hostname:
     description:
-      - A Jinja2 expression that makes a container's host name from its variables, for example V(berth_container_project) where all
-        engines together have each name once.
+      - A Jinja2 expression that makes a container's host name from its variables, for example
+        V(berth_container_project) where all engines together have each name once.
       - It is an error if two containers get the same name.
       - Without it, C(<project>@<engine>).
     type: str
 requirements:
   - Docker SDK for Python 5.0.3 or newer on the control node, for engines that are not behind a socket of it
 notes:
-  - "The variables of a host: C(berth_container_project), C(berth_container_scope), C(berth_container_name), C(berth_container_id),
-    C(berth_container_image), C(berth_container_state), C(berth_container_health) (V(healthy), V(unhealthy), V(starting), or V(none)),
-    C(berth_container_ports), C(berth_container_labels), C(berth_container_engine), C(berth_container_docker_host)."
+  - "The variables of a host: C(berth_container_project), C(berth_container_scope), C(berth_container_name),
+    C(berth_container_id), C(berth_container_image), C(berth_container_state), C(berth_container_health) (V(healthy),
+    V(unhealthy), V(starting), or V(none)), C(berth_container_ports), C(berth_container_labels),
+    C(berth_container_engine), C(berth_container_docker_host)."
   - What the cache keeps is what the engines said. An engine that did not answer is asked again.
 """
 
@@ -198,7 +200,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             name = self._hostname(container, engine, variables)
             if name in hosts:
                 raise BerthError(
-                    f"Two containers would be the host {name}; one of them is {container['name']} on engine {engine.name}. "
+                    f"Two containers would be the host {name}; one is {container['name']} on engine {engine.name}. "
                     "Let hostname make names that differ, for example with berth_container_engine in it."
                 )
             hosts[name] = variables, group_names(container, engine)

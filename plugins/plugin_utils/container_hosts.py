@@ -18,7 +18,7 @@ from ansible_collections.berth.projects.plugins.module_utils.world import own_na
 from ansible_collections.berth.projects.plugins.plugin_utils.inventory_engines import NamedEngine
 
 PREFIX = "berth_container_"
-"""Of the variables. ``berth_image``, ``berth_scope`` and others without ``container`` are what users set for playbooks."""
+"""Of the variables. ``berth_image``, ``berth_scope`` and their like are what users set for playbooks."""
 
 ROOT_GROUP = "berth"
 GROUPED_BY = ("state", "health", "engine", "scope")
@@ -36,8 +36,8 @@ def project_containers(answer: Iterable[Mapping[str, Any]]) -> list[dict[str, An
     Only those under their project's name: what waits aside, and what only serves a project, is nothing to work in.
 
     Returns:
-        Plain data that can be cached: ``{project, scope, name, id, image, state, health, ports, labels}``, where ``ports``
-        are the published ones, as a definition has them.
+        Plain data that can be cached: ``{project, scope, name, id, image, state, health, ports, labels}``, where
+        ``ports`` are the published ones, as a definition has them.
     """
     listed = [_project_container(entry) for entry in answer if is_project_container(entry)]
     return sorted(listed, key=lambda container: str(container["name"]))
@@ -73,7 +73,8 @@ def _project_container(entry: Mapping[str, Any]) -> dict[str, Any]:
 def health_of(entry: Mapping[str, Any]) -> str:
     """``healthy``, ``unhealthy``, ``starting``, or ``none``: it does not run, or has no health check.
 
-    Engines before API 1.52 say it only in the text for people: ``Up 2 hours (healthy)``, ``Up 5 seconds (health: starting)``.
+    Engines before API 1.52 say it only in the text for people: ``Up 2 hours (healthy)``, ``Up 5 seconds (health:
+    starting)``.
     """
     told = (entry.get("Health") or {}).get("Status")
     if told:
@@ -97,7 +98,7 @@ def _published(ports: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def default_hostname(container: Mapping[str, Any], engine: NamedEngine) -> str:
-    """``<project>@<engine>``: a project's name is unique on its engine, and this stays as it is when another one comes."""
+    """``<project>@<engine>``: a project's name is unique on its engine, and another engine changes nothing in it."""
     return f"{container['project']}@{engine.name}"
 
 
@@ -117,8 +118,8 @@ def connection_variables(container: Mapping[str, Any], engine: NamedEngine, conn
     """The variables by which Ansible gets into a container, as its user.
 
     Args:
-        connection: ``docker_api``, ``docker``, ``none``, or ``auto``: the first, unless the engine is one that it cannot
-            work with.
+        connection: ``docker_api``, ``docker``, ``none``, or ``auto``: the first, unless the engine is one that it
+            cannot work with.
     """
     if connection == "none":
         return {}
@@ -145,7 +146,7 @@ def _api_variables(engine: NamedEngine) -> dict[str, Any]:
         files = tls_files(params)
         variables.update(
             ansible_docker_tls=True,
-            ansible_docker_validate_certs=bool(params["validate_certs"]),
+            ansible_docker_validate_certs=engine.checks_certificate,
             ansible_docker_ca_path=files["ca"],
             ansible_docker_client_cert=files["cert"],
             ansible_docker_client_key=files["key"],
@@ -157,7 +158,7 @@ def _cli_variables(engine: NamedEngine) -> dict[str, Any]:
     arguments = ["-H", re.sub(r"^https?://", "tcp://", engine.docker_host)]  # the program knows no http
     if engine.has_tls:
         files = tls_files(engine.params)
-        arguments.append("--tlsverify" if engine.params["validate_certs"] else "--tls")
+        arguments.append("--tlsverify" if engine.checks_certificate else "--tls")
         arguments += [f"--tls{role}={path}" for role, path in _cli_files(files) if path]
     if any(set(argument) & set(" \t\n") for argument in arguments):
         raise BerthError(

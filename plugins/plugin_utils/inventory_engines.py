@@ -51,6 +51,11 @@ class NamedEngine:
         return self._scheme == "https" or (self._scheme == "tcp" and bool(wanted))
 
     @property
+    def checks_certificate(self) -> bool:
+        """Of an engine with TLS. ``https://`` alone is no leave to skip the check; ``tls`` is."""
+        return bool(self.params["validate_certs"] or not self.params["tls"])
+
+    @property
     def is_by_ssh(self) -> bool:
         return self._scheme == "ssh"
 
@@ -63,8 +68,9 @@ def named_engines(entries: Sequence[Any] | None, timeout: int) -> tuple[NamedEng
     """What the option ``engines`` means.
 
     Args:
-        entries: URLs, or maps with ``name`` and the options of ``CONNECTION_ARGS``. Without any there is one engine, that
-            of the environment (``DOCKER_HOST`` and its kin), else the local one. Entries are not mixed with the environment.
+        entries: URLs, or maps with ``name`` and the options of ``CONNECTION_ARGS``. Without any there is one engine,
+            that of the environment (``DOCKER_HOST`` and its kin), else the local one. Entries are complete by
+            themselves: the environment does not change what a file says.
         timeout: The time limit of entries that have none of their own, in seconds.
 
     Raises:
@@ -75,20 +81,23 @@ def named_engines(entries: Sequence[Any] | None, timeout: int) -> tuple[NamedEng
         return (_checked({}, spec, "the environment"),)
     plain = {name: _without_fallback(spec) for name, spec in CONNECTION_ARGS.items()}
     spec = {"name": {"type": "str"}, **plain, "timeout": {"type": "int", "default": timeout}}
-    engines, problems = [], []
-    for index, entry in enumerate(entries):
-        try:
-            engines.append(_checked(entry, spec, f"engines[{index}]"))
-        except BerthError as error:
-            problems.append(error.msg)
-    problems += _same_names(engines)
+    checked = [_engine_or_problem(entry, spec, f"engines[{index}]") for index, entry in enumerate(entries)]
+    engines = tuple(one for one in checked if isinstance(one, NamedEngine))
+    problems = [one.msg for one in checked if isinstance(one, BerthError)] + _same_names(engines)
     if problems:
         raise BerthError("\n".join(problems))
-    return tuple(engines)
+    return engines
 
 
 def _without_fallback(spec: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in spec.items() if key != "fallback"}
+
+
+def _engine_or_problem(entry: Any, spec: Mapping[str, Any], where: str) -> NamedEngine | BerthError:
+    try:
+        return _checked(entry, spec, where)
+    except BerthError as problem:
+        return problem
 
 
 def _checked(entry: Any, spec: Mapping[str, Any], where: str) -> NamedEngine:
@@ -104,7 +113,7 @@ def _checked(entry: Any, spec: Mapping[str, Any], where: str) -> NamedEngine:
     docker_host = str(params["docker_host"])
     if urlsplit(docker_host).scheme not in _SCHEMES:
         allowed = ", ".join(f"{scheme}://" for scheme in _SCHEMES)
-        raise BerthError(f"{where}: docker_host must be a URL that begins with one of {allowed}, and is {docker_host!r}.")
+        raise BerthError(f"{where}: docker_host must begin with one of {allowed}, and is {docker_host!r}.")
     name = name or name_of_url(docker_host)
     if not _NAME.fullmatch(name):
         raise BerthError(

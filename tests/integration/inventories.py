@@ -51,7 +51,7 @@ class Inventory:
 
 
 def _plain(found: dict[str, Any]) -> Any:
-    """Since ansible-core 2.19, ansible-inventory says of each text from a plugin that it is not taken for a template."""
+    """Since ansible-core 2.19, ansible-inventory marks each text from a plugin as one that is no template."""
     return found.get("__ansible_unsafe", found)
 
 

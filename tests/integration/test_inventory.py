@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from inventories import Inventory, community_docker, list_inventory, run_ansible
 from listing_engine import listed, listing_engine
 
 from playbooks import BIN, parse_recap
+from tcp_engine import tcp_engine
 
 SOCKET = "/var/run/docker.sock"
 DEAD = {"name": "dead", "docker_host": "unix:///nonexistent/engine.sock"}
@@ -123,6 +126,21 @@ def test_several_engines_are_listed_and_a_dead_one_is_told_by_name(
     assert inventory.hosts[f"{pair.project('up')}@other"]["ansible_docker_docker_host"] == proxy.docker_host
     assert "Engine dead (unix:///nonexistent/engine.sock): No Docker engine answers" in inventory.warnings
     assert "Its containers are not in the inventory." in inventory.warnings
+
+
+def test_an_engine_elsewhere_is_listed_like_the_local_one(pair: Namespace, programs: Path, tmp_path: Path) -> None:
+    with tcp_engine(SOCKET) as url:
+        engines = [{"name": "local"}, {"name": "away", "docker_host": url}]
+        inventory = list_inventory(tmp_path, {"engines": engines, "scope": pair.scope}, programs=programs)
+    assert inventory.warnings == ""
+    for project in (pair.project("up"), pair.project("down")):
+        here, away = (inventory.hosts[f"{project}@{engine}"] for engine in ("local", "away"))
+        differ = {name for name in {*here, *away} if here.get(name) != away.get(name)}
+        assert differ - {"berth_container_health"} == {
+            "ansible_docker_docker_host",
+            "berth_container_docker_host",
+            "berth_container_engine",
+        }
 
 
 def test_a_dead_engine_fails_the_whole_source_where_that_is_asked_for(
@@ -287,6 +305,18 @@ def test_engines_are_asked_side_by_side_and_none_longer_than_its_time(tmp_path: 
     assert 3 <= took < 5 + start_of_ansible(tmp_path)
 
 
+def test_two_hundred_containers_cost_little(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        lists = [[listed(f"p{engine}-{number}") for number in range(67)] for engine in range(3)]
+        running = [stack.enter_context(listing_engine(*containers)) for containers in lists]
+        engines = [{"name": f"e{index}", "docker_host": one.docker_host} for index, one in enumerate(running)]
+        begun = time.monotonic()
+        inventory = list_inventory(tmp_path, {"engines": engines})
+        took = time.monotonic() - begun
+    assert len(inventory.hosts) == 201
+    assert took - start_of_ansible(tmp_path) < 1
+
+
 def start_of_ansible(folder: Path) -> float:
     """What ansible-inventory takes for nothing, in seconds."""
     begun = time.monotonic()
@@ -304,15 +334,20 @@ def collections() -> dict[str, str]:
     return {"ANSIBLE_COLLECTIONS_PATH": str(community_docker())}
 
 
+@pytest.mark.parametrize("connection", ["docker_api", "docker"])
 def test_a_command_runs_in_running_containers_as_the_agent(
-    collections: dict[str, str], pair: Namespace, tmp_path: Path
+    connection: str, collections: dict[str, str], pair: Namespace, tmp_path: Path
 ) -> None:
-    source = write_source(tmp_path, {"scope": pair.scope})
+    if connection == "docker" and not shutil.which("docker"):
+        pytest.skip("the program docker is not installed")
     command = ("-m", "ansible.builtin.raw", "-a", "id -un; hostname; claude --version")
-    ran = run_ansible("ansible", source, "berth_state_running", *command, environment=collections)
+    with tcp_engine(SOCKET) as url:
+        engines = [{"name": "away", "docker_host": url}]
+        source = write_source(tmp_path, {"engines": engines, "scope": pair.scope, "connection": connection})
+        ran = run_ansible("ansible", source, "berth_state_running", *command, environment=collections)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     heading, *printed = ran.stdout.split("\n")[:4]
-    assert heading.startswith(f"{pair.project('up')}@local | CHANGED")
+    assert heading.startswith(f"{pair.project('up')}@away | CHANGED")
     assert printed == ["agent", pair.project("up"), "0.0.0 (tiny)"]
 
 

@@ -8,7 +8,8 @@ DOCUMENTATION = r"""
 name: containers
 short_description: Project containers as hosts
 version_added: 0.1.0
-author: The Berth maintainers
+author:
+  - The Berth maintainers (@berth)
 description:
   - Lists the containers of Berth's projects, on any number of Docker engines, so that plays can run in them.
   - Each engine is asked once, all of them at the same time, whatever the number of containers.
@@ -89,9 +90,10 @@ notes:
 """
 
 EXAMPLES = r"""
+---
 # local.berth.yml: the engine of this machine
 plugin: berth.projects.containers
-
+---
 # fleet.berth.yml: running containers of several engines
 plugin: berth.projects.containers
 engines:
@@ -101,7 +103,7 @@ engines:
     validate_certs: true
     cert_folder: ~/.docker/build2
 states: [running]
-
+---
 # team.berth.yml: containers of one scope, with groups of one's own
 plugin: berth.projects.containers
 scope: team-a

@@ -20,9 +20,9 @@ from fault_proxy import FaultProxy
 from host import TestHost
 from inventories import Inventory, community_docker, list_inventory, run_ansible, write_source
 from listing_engine import listed, listing_engine
+from tcp_engine import tcp_engine
 
 from playbooks import BIN, parse_recap
-from tcp_engine import tcp_engine
 
 SOCKET = "/var/run/docker.sock"
 DEAD = {"name": "dead", "docker_host": "unix:///nonexistent/engine.sock"}

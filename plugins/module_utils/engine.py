@@ -46,13 +46,23 @@ class Engine:
 
     @classmethod
     def connect(cls, params: Mapping[str, Any]) -> Engine:
-        """An engine that answers and is new enough.
+        """An engine that answers and is new enough, and can be changed: the SDK is there.
 
         Raises:
             EngineUnavailable: There is no SDK, or nothing answers on the local socket.
             EngineError: There is an engine, but it may not be used, is too old, or is elsewhere and silent.
         """
         demand_sdk()
+        return cls.reach(params)
+
+    @classmethod
+    def reach(cls, params: Mapping[str, Any]) -> Engine:
+        """An engine that answers and is new enough. To read a local one takes no SDK.
+
+        Raises:
+            EngineUnavailable: The engine is elsewhere and there is no SDK, or nothing answers on the local socket.
+            EngineError: There is an engine, but it may not be used, is too old, or is elsewhere and silent.
+        """
         engine = cls(params)
         try:
             spoken = engine._api_version()
@@ -105,9 +115,13 @@ class Engine:
 
     # Reading the world
 
-    def containers(self) -> list[dict[str, Any]]:
-        """Every container, running or not, as ``GET /containers/json`` lists it."""
-        listed: list[dict[str, Any]] = self._get("listing containers", "/containers/json", all="1")
+    def containers(self, label: str | None = None) -> list[dict[str, Any]]:
+        """Every container, running or not, as ``GET /containers/json`` lists it.
+
+        With ``label`` (``key`` or ``key=value``), only those that carry it.
+        """
+        query = {"filters": json.dumps({"label": [label]})} if label else {}
+        listed: list[dict[str, Any]] = self._get("listing containers", "/containers/json", all="1", **query)
         return listed
 
     def images(self) -> list[dict[str, Any]]:

@@ -217,7 +217,8 @@ projects:
           description: How its content stays all the same, or null.
           type: str
 needs:
-  description: What the host lacks (V(engine), V(sdk), V(runsc), V(image), V(proxy)). If it lacks anything, nothing was changed.
+  description:
+    - What the host lacks (V(engine), V(sdk), V(runsc), V(image), V(proxy)). If it lacks anything, nothing was changed.
   returned: always
   type: list
   elements: str

@@ -21,7 +21,7 @@ from ansible_collections.berth.projects.plugins.module_utils.definition import (
     User,
 )
 from ansible_collections.berth.projects.plugins.module_utils.erase import erase
-from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError, message_of
+from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError, as_sentence, message_of
 from ansible_collections.berth.projects.plugins.module_utils.host_state import HostState
 from ansible_collections.berth.projects.plugins.module_utils.host_writer import HostWriter
 from ansible_collections.berth.projects.plugins.module_utils.launch import Start
@@ -252,7 +252,7 @@ def _start(work: _Work, step: Step, tools: Tools) -> None:
     try:
         said = tools.launcher.start(work.project, container_id)
     except Exception as error:
-        told = message_of(error)
+        told = as_sentence(message_of(error))
         try:
             back = _undo_start(work, container_id, tools)
         except BerthError as second:

@@ -46,6 +46,11 @@ class EngineError(BerthError):
         self.status = status
 
 
+def as_sentence(text: str) -> str:
+    """The text with a full stop, so that another sentence can follow: engines end theirs without one."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
 def message_of(error: Exception) -> str:
     """What may be told of any exception: the message of ours, and of others only where they came from."""
     return error.msg if isinstance(error, BerthError) else _describe_bug(error)

@@ -21,7 +21,7 @@ from ansible_collections.berth.projects.plugins.module_utils.aspects_mounted imp
 from ansible_collections.berth.projects.plugins.module_utils.aspects_network import egress_of
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
-from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError, message_of
+from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError, as_sentence, message_of
 from ansible_collections.berth.projects.plugins.module_utils.gate import Gate
 from ansible_collections.berth.projects.plugins.module_utils.launch import Launcher, Start
 from ansible_collections.berth.projects.plugins.module_utils.lineage import Lineage
@@ -107,7 +107,7 @@ def swap(
         said = crew.launcher.start(definition.name, new_id) if definition.state == "started" else Start()
         return Swap(new_id, (*(taken.warnings if taken else ()), *said.warnings), taken, said.taken)
     except Exception as error:
-        told = message_of(error)
+        told = as_sentence(message_of(error))
         try:
             _clear_name(crew.engine, definition.name, old["Id"])
             lack = ""

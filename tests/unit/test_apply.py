@@ -357,7 +357,7 @@ def test_a_replace_that_fails_leaves_the_old_container_and_its_record(records: R
     engine = FakeEngine("create")
     outcome = done(engine, records, of("replace"), RUNNING)
     assert outcome == Outcome(
-        False, CONTAINER_ID, (), "create: the engine said: no The old container is running as berth-web."
+        False, CONTAINER_ID, (), "create: the engine said: no. The old container is running as berth-web."
     )
     assert engine.calls[-3:] == ["start c0f", *UNDOING]
     assert records.read("web") == RECORD
@@ -386,7 +386,7 @@ def test_a_container_that_comes_back_runs_where_it_ran_or_is_declared_to(
     assert engine.calls == [*taken, *BACK, *start, *UNDOING]
     assert [body["RestartPolicy"]["Name"] for body in engine.updates] == ["no", "on-failure"]
     assert outcome.error == (
-        f"create: the engine said: no The old container is {'running' if start else 'back'} as berth-web."
+        f"create: the engine said: no. The old container is {'running' if start else 'back'} as berth-web."
     )
 
 
@@ -400,7 +400,7 @@ def test_a_new_container_that_fails_a_replace_is_removed_before_the_old_one_come
 def test_an_old_container_that_does_not_come_back_is_told_with_both_reasons(records: Records) -> None:
     outcome = done(FakeEngine("create", "start"), records, of("replace"), RUNNING)
     assert outcome.error == (
-        "create: the engine said: no The old container is whole, but could not be brought back as berth-web: "
+        "create: the engine said: no. The old container is whole, but could not be brought back as berth-web: "
         "start: the engine said: no The next run does it."
     )
 
@@ -765,7 +765,7 @@ def test_whichever_call_fails_the_old_container_comes_back_and_the_snapshot_is_t
     before = engine.tags
     engine.fail(number, is_late, EngineError("the sky fell"))
     outcome = replaced(records, engine)
-    assert outcome.error == "the sky fell The old container is running as berth-web."
+    assert outcome.error == "the sky fell. The old container is running as berth-web."
     assert (outcome.changed, outcome.container_id) == (False, CONTAINER_ID)
     shown = engine.container("berth-web")
     assert shown is not None and engine.names == {"berth-web": "running"}

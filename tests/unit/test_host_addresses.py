@@ -1,0 +1,60 @@
+# Copyright (c) 2026, The Berth maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The public addresses of a host, of what its kernel tells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible_collections.berth.projects.plugins.module_utils import host_addresses
+from ansible_collections.berth.projects.plugins.module_utils.host_addresses import public_addresses
+
+TRIE = """\
+Main:
+  +-- 0.0.0.0/0 3 0 5
+     |-- 0.0.0.0
+        /0 universe UNICAST
+     +-- 10.213.0.0/28 2 0 2
+        |-- 10.213.0.1
+           /32 host LOCAL
+     +-- 198.51.100.0/24 2 0 2
+        |-- 198.51.100.0
+           /24 link UNICAST
+        |-- 198.51.100.7
+           /32 host LOCAL
+        |-- 198.51.100.255
+           /32 link BROADCAST
+Local:
+     |-- 127.0.0.1
+        /32 host LOCAL
+     |-- 8.8.4.4
+        /32 host LOCAL
+     |-- 169.254.1.1
+        /32 host LOCAL
+"""
+INET6 = """\
+00000000000000000000000000000001 01 80 10 80       lo
+fe80000000000000004200fffe000001 02 40 20 80     eth0
+fd000000000000000000000000000001 02 40 00 80     eth0
+26064700470000000000000000001111 02 40 00 80     eth0
+"""
+
+
+@pytest.fixture
+def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(host_addresses, "_IPV4", str(tmp_path / "trie"))
+    monkeypatch.setattr(host_addresses, "_IPV6", str(tmp_path / "inet6"))
+    return tmp_path
+
+
+def test_only_the_hosts_own_and_public_ones_count(kernel: Path) -> None:
+    (kernel / "trie").write_text(TRIE)
+    (kernel / "inet6").write_text(INET6)
+    assert public_addresses() == ("198.51.100.7", "2606:4700:4700::1111", "8.8.4.4")
+
+
+def test_a_kernel_that_tells_nothing_is_no_error(kernel: Path) -> None:
+    assert public_addresses() == ()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -164,6 +165,30 @@ def test_an_engine_that_was_stopped_is_started_and_a_broken_one_explained(machin
     assert (mended.rc, mended.changed) == (0, 1), mended.output
 
 
+GVISOR = "-e berth_engine_gvisor=true"
+
+
+def test_gvisor_is_brought_in_and_what_else_is_configured_stays(machine: Machine) -> None:
+    assert machine.role().rc == 0
+    machine.must_run("""echo '{"log-level": "info"}' > /etc/docker/daemon.json""")
+    planned = machine.role("--check", GVISOR)
+    assert planned.rc == 0 and "Would install gVisor" in planned.output, planned.output
+    assert machine.run("command -v runsc").rc != 0
+
+    installed = machine.role(GVISOR)
+    assert installed.rc == 0, installed.output
+    assert '"runsc"' in machine.must_run("docker info --format '{{json .Runtimes}}'")
+    configuration = json.loads(machine.must_run("cat /etc/docker/daemon.json"))
+    assert configuration["log-level"] == "info"
+    knows_overlay = machine.run("runsc flags 2>&1 | grep -q -e -overlay2").rc == 0
+    runtime = {"path": "/usr/bin/runsc", "runtimeArgs": ["--overlay2=none"] if knows_overlay else []}
+    assert configuration["runtimes"] == {"runsc": runtime}
+
+    again = machine.role(GVISOR)
+    assert (again.rc, again.changed) == (0, 0), again.output
+    machine.must_run("rm /etc/docker/daemon.json")
+
+
 TEST_CONTAINERS = """
 set -e
 apt-get install -y -qq --no-install-recommends busybox-static git
@@ -171,6 +196,7 @@ make -C /berth setup-dev
 cd /berth
 git init --quiet
 .venv/bin/python -m pytest -q tests/integration/test_container_*.py tests/integration/test_snapshots.py \
+    tests/integration/test_network.py \
     -m 'not exhaustive'
 """
 USE_CONTAINERD = """

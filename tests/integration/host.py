@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,8 @@ class Result:
 class TestHost:
     """Runs Berth against the engine with its own scope and state folder.
 
-    The proxy of restricted egress is a stand-in that allows nothing, unless ``proxy_image`` names Berth's own.
+    The proxy of restricted egress is a stand-in that allows nothing, unless ``proxy_image`` names Berth's own, or
+    ``proxy_options`` (``egress_image`` and its like) another one.
     """
 
     __test__ = False
@@ -69,6 +70,7 @@ class TestHost:
     image: str
     proxy_image: str = ""
     docker_host: str = DEFAULT_DOCKER_HOST
+    proxy_options: Mapping[str, Any] = field(default_factory=dict)
 
     def provision(
         self, *projects: Mapping[str, Any], check: bool = False, prune: bool = False, **options: Any
@@ -114,6 +116,9 @@ class TestHost:
 
     def _proxy(self, definition: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, str]]:
         """What the control node says of a project's proxy, here the stand-in for the real one."""
+        if self.proxy_options:
+            made = render_proxies([definition], self.proxy_options, str, "testhost")
+            return dict(made.entries[definition["name"]]), next(iter(made.contents.items()))
         if self.proxy_image:
             made = render_proxies([definition], {}, str, "testhost")
             entry = {**made.entries[definition["name"]], "image": self.proxy_image}

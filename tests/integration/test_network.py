@@ -12,12 +12,15 @@ import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import docker.errors
 import pytest
 from engine_names import Namespace
 from host import TestHost
+from tiny_proxy import build_tiny_proxy
 
 ONE = "example.com"
 TWO = "*.example.org"
@@ -126,6 +129,27 @@ def test_a_list_that_the_proxy_refuses_leaves_the_one_before_in_effect(host: Tes
         assert "does not take its new configuration" in failed["error"] and "line 1 is broken" in failed["error"]
         assert host.run(name, "nc", "berth-proxy", "3128") == ONE
     settled(host, project(name, "restricted", TWO))
+
+
+def test_another_image_is_a_proxy_with_a_template_of_its_own(
+    host: TestHost, api: Any, name: str, tmp_path: Path
+) -> None:
+    """It says nothing when it is ready, and knows no way to read a configuration anew, so it is restarted for that."""
+    template = tmp_path / "mine.j2"
+    template.write_text("{% for one in allow %}{{ one.domain }} {{ one.ports | join(',') }}\n{% endfor %}")
+    other = replace(host, proxy_options={"egress_image": build_tiny_proxy(api), "egress_template": str(template)})
+    settled(other, project(name, "restricted", "example.com:8443"))
+    assert answer_of_proxy(other, name) == "example.com 8443\n"
+    started = other.container(name)["State"]["StartedAt"]
+    settled(other, project(name, "restricted", "example.org"))
+    assert answer_of_proxy(other, name) == "example.org 443,80\n"
+    assert other.container(name)["State"]["StartedAt"] == started
+
+
+def answer_of_proxy(host: TestHost, name: str) -> str:
+    """What the stand-in says, once it listens."""
+    ask = "until nc berth-proxy 3128 2>/dev/null; do sleep 0.1; done"
+    return host.run(name, "timeout", "20", "sh", "-c", ask)
 
 
 @pytest.mark.parametrize("before", ["open", "restricted", "none"])

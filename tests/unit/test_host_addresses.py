@@ -35,25 +35,17 @@ Local:
      |-- 169.254.1.1
         /32 host LOCAL
 """
-INET6 = """\
-00000000000000000000000000000001 01 80 10 80       lo
-fe80000000000000004200fffe000001 02 40 20 80     eth0
-fd000000000000000000000000000001 02 40 00 80     eth0
-26064700470000000000000000001111 02 40 00 80     eth0
-"""
 
 
 @pytest.fixture
 def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(host_addresses, "_IPV4", str(tmp_path / "trie"))
-    monkeypatch.setattr(host_addresses, "_IPV6", str(tmp_path / "inet6"))
+    monkeypatch.setattr(host_addresses, "_ROUTES", str(tmp_path / "trie"))
     return tmp_path
 
 
 def test_only_the_hosts_own_and_public_ones_count(kernel: Path) -> None:
     (kernel / "trie").write_text(TRIE)
-    (kernel / "inet6").write_text(INET6)
-    assert public_addresses() == ("198.51.100.7", "2606:4700:4700::1111", "8.8.4.4")
+    assert public_addresses() == ("198.51.100.7", "8.8.4.4")
 
 
 def test_a_kernel_that_tells_nothing_is_no_error(kernel: Path) -> None:

@@ -78,11 +78,6 @@ class Listed:
     def is_running(self) -> bool:
         return self.status in RUNNING
 
-    @property
-    def works(self) -> bool:
-        """Whether it runs, does not end again and again, and its health check has nothing to say."""
-        return self.status == "running" and self.health != "unhealthy"
-
     def is_labelled(self, scope: str) -> bool:
         return self.labels.get(MANAGED) == "true" and bool(self.project) and self.labels.get(SCOPE) == scope
 

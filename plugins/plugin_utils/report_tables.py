@@ -34,20 +34,7 @@ def status_table(hosts: Mapping[str, Mapping[str, Any]]) -> str:
     Args:
         hosts: By name, the result of module ``info``.
     """
-    columns = (
-        "HOST",
-        "PROJECT",
-        "STATE",
-        "HEALTH",
-        "IMAGE",
-        "AGE",
-        "SNAPSHOTS",
-        "PORTS",
-        "NETWORK",
-        "RUNTIME",
-        "PENDING",
-    )
-    rows = [columns]
+    rows = [_COLUMNS]
     notes: list[str] = []
     for host, result in hosts.items():
         for project in result["projects"]:

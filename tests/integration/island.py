@@ -57,6 +57,8 @@ class Island:
         self._processes: list[subprocess.Popen[bytes]] = []
         self.docker_host = f"unix://{folder}/engine.sock"
         self.log = folder / "engine.log"
+        self.configuration = folder / "daemon.json"
+        self.pidfile = folder / "pid"
         self.asked_file = folder / "asked"
         self.asked_file.touch()
         self.resolver_file = folder / "world.conf"
@@ -142,12 +144,12 @@ class Island:
         # Without its own network stack, which wants more rights than test machines give.
         runsc = {"path": GVISOR, "runtimeArgs": ["--network=host", *runsc_args]}
         configuration = {"runtimes": {"runsc": runsc}} if with_gvisor and has_gvisor() else {}
-        (self._folder / "daemon.json").write_text(json.dumps(configuration))
+        self.configuration.write_text(json.dumps(configuration))
         options = {
-            "config-file": self._folder / "daemon.json",
+            "config-file": self.configuration,
             "data-root": self._folder / "root",
             "exec-root": self._folder / "run",
-            "pidfile": self._folder / "pid",
+            "pidfile": self.pidfile,
             "host": self.docker_host,
         }
         inside = f'mount --bind {self._folder}/resolv.conf /etc/resolv.conf && exec dockerd "$@"'

@@ -83,17 +83,18 @@ def test_a_gvisor_that_hides_what_is_written_is_refused_before_anything_is_lost(
 ) -> None:
     # what newer versions do by default: they keep the upper layer to themselves
     place.restart_engine(True, "--overlay2=root:memory")
-    wanted = {"name": "web", "network": {"egress": "none"}}
+    name = "web" if is_there else "fresh"
+    wanted = {"name": name, "network": {"egress": "none"}}
     try:
         if is_there:  # so that what the new one goes on from has the marker of a start in it
             settled(host, **wanted, runtime="runc")
-            host.run("web", "touch", "/installed", user="root")
+            host.run(name, "touch", "/installed", user="root")
         failed = host.provision({**wanted, "runtime": "runsc"}).only
         assert "--overlay2=none" in failed["error"]
-        assert host.names("web") == (["berth-web"] if is_there else [])
+        assert host.names(name) == ([f"berth-{name}"] if is_there else [])
         if is_there:
-            assert host.container("web")["HostConfig"]["Runtime"] == "runc"
-            host.run("web", "ls", "/installed")
+            assert host.container(name)["HostConfig"]["Runtime"] == "runc"
+            host.run(name, "ls", "/installed")
             assert not host.provision({**wanted, "runtime": "runc"}).changed
     finally:
         place.restart_engine()

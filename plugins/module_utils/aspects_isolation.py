@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Body, Container, Site
@@ -46,26 +47,56 @@ _WRITABLE = {"/run": "", "/tmp": "exec,mode=1777", "/var/spool/cron/crontabs": "
 """Where a container may write whose root file system is read-only. Builds run what they have put into /tmp."""
 
 
+_NO_NEW_PRIVILEGES = "no-new-privileges:true"
+
+
 def wanted_hardening(definition: Definition, site: Site) -> Values:
-    return {"level": definition.hardening}
+    """The level and all that it comes to: what a later version gives or takes reaches the containers that there are."""
+    return {
+        "level": definition.hardening,
+        "capabilities": " ".join(_capabilities(definition)),
+        "security": _NO_NEW_PRIVILEGES if definition.is_strict else None,
+        "memory": " ".join(sorted(_memory(definition))) or None,
+    }
 
 
 def actual_hardening(container: Container, wanted: Values) -> Values:
+    """What a real container may do, also one that somebody has made by hand under our labels."""
     host = container["HostConfig"]
-    if host.get("CapDrop") != ["ALL"]:
-        return {"level": None}
-    return {"level": "strict" if host.get("ReadonlyRootfs") else "standard"}
+    options = [_NO_NEW_PRIVILEGES if one == "no-new-privileges" else one for one in host.get("SecurityOpt") or []]
+    return {
+        "level": "strict" if host.get("ReadonlyRootfs") else "standard",
+        "capabilities": _capabilities_of(host),
+        "security": " ".join(sorted(options)) or None,
+        "memory": " ".join(sorted(host.get("Tmpfs") or {})) or None,
+    }
 
 
 def create_hardening(definition: Definition, site: Site) -> Body:
-    if not definition.is_strict:
-        return {"HostConfig": {"CapDrop": ["ALL"], "CapAdd": sorted((*_ENTRYPOINT, *_SUDO))}}
-    mounted = {mount.target for mount in definition.mounts}
-    host: dict[str, Any] = {
-        "CapDrop": ["ALL"],
-        "CapAdd": sorted(_ENTRYPOINT),
-        "SecurityOpt": ["no-new-privileges:true"],
-        "ReadonlyRootfs": True,
-        "Tmpfs": {path: options for path, options in _WRITABLE.items() if path not in mounted},
-    }
+    host: dict[str, Any] = {"CapDrop": ["ALL"], "CapAdd": _capabilities(definition)}
+    if definition.is_strict:
+        host.update(SecurityOpt=[_NO_NEW_PRIVILEGES], ReadonlyRootfs=True, Tmpfs=_memory(definition))
     return {"HostConfig": host}
+
+
+def _capabilities(definition: Definition) -> list[str]:
+    return sorted(_ENTRYPOINT if definition.is_strict else (*_ENTRYPOINT, *_SUDO))
+
+
+def _capabilities_of(host: Mapping[str, Any]) -> str:
+    if host.get("Privileged"):
+        return "ALL"
+    added = sorted(_bare(name) for name in host.get("CapAdd") or [])
+    dropped = sorted(_bare(name) for name in host.get("CapDrop") or [])
+    return " ".join(added if dropped == ["ALL"] else ["the engine's", *added, *(f"without {name}" for name in dropped)])
+
+
+def _bare(capability: str) -> str:
+    """Engines put ``CAP_`` before what was created without."""
+    return capability[len("CAP_") :] if capability.startswith("CAP_") else capability
+
+
+def _memory(definition: Definition) -> dict[str, str]:
+    """Not where the project mounts something itself."""
+    mounted = {mount.target for mount in definition.mounts}
+    return {path: options for path, options in _WRITABLE.items() if definition.is_strict and path not in mounted}

@@ -198,11 +198,18 @@ class Engine:
             answer = self.api._get(self.api._url(path), params=query)
             return answer.status_code, answer.content
 
-    def has_file(self, container_id: str, path: str) -> bool:
-        """Whether the engine finds a file in a container, in what it would take a snapshot of."""
-        doing = f"looking into container {container_id[:12]}"
-        status, _content = self._bytes(doing, f"/containers/{container_id}/archive", {"path": path})
-        return status < 400
+    def file_stamp(self, container_id: str, path: str) -> str | None:
+        """What changes with each writing of a file, in what the engine would take a snapshot of; None where it is not.
+
+        It has the time of the last change in nanoseconds, which no archive of the file has.
+        """
+        with self.calling(f"looking into container {container_id[:12]}"):
+            url = self.api._url("/containers/{0}/archive", container_id)
+            answer = self.api.head(url, params={"path": path}, timeout=self.api.timeout)
+            if answer.status_code == 404:
+                return None
+            self.api._raise_for_status(answer)
+            return str(answer.headers["X-Docker-Container-Path-Stat"])
 
     def _find(self, doing: str, path: str, **query: str) -> dict[str, Any] | None:
         try:

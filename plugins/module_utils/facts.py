@@ -14,6 +14,18 @@ from typing import Any
 from ansible_collections.berth.projects.plugins.module_utils.aspects_isolation import GVISOR
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
 
+_CONFIGURATION = '{"runtimes": {"runsc": {"path": "/usr/bin/runsc", "runtimeArgs": ["--overlay2=none"]}}}'
+_RELOADING = "'systemctl reload docker', or SIGHUP to dockerd where no systemd runs"
+_BY_ROLE = "role berth.projects.engine does all that on Debian and Ubuntu, with berth_engine_gvisor: true"
+
+HIDDEN_WRITES = (
+    "gVisor keeps what the container writes to itself, so that it would be in no snapshot, and lost with the "
+    "container, which is stopped again. Have runsc started with --overlay2=none: "
+    f"{_CONFIGURATION} in /etc/docker/daemon.json, and reload the engine ({_RELOADING}); {_BY_ROLE}. "
+    "Or declare runtime: runc."
+)
+"""What is told of a container whose layer stays as it was although it writes."""
+
 _RESOLVERS = ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")
 
 
@@ -56,10 +68,9 @@ def isolation_misfit(definition: Definition, facts: Facts) -> str | None:
     """Why this engine cannot keep a project from its host as declared, or None."""
     if definition.runtime == GVISOR and not facts.has_gvisor:
         return (
-            "runtime is runsc, and the engine has no runtime of that name. Install gVisor, add "
-            '{"runtimes": {"runsc": {"path": "/usr/bin/runsc"}}} to /etc/docker/daemon.json and reload the engine '
-            "('systemctl reload docker', or SIGHUP to dockerd); or let role berth.projects.engine do all that on "
-            "Debian and Ubuntu, with berth_engine_gvisor: true."
+            "runtime is runsc, and the engine has no runtime of that name. Install gVisor (package runsc), add "
+            f"{_CONFIGURATION} to /etc/docker/daemon.json (a runsc that does not know --overlay2 yet needs no "
+            f"runtimeArgs), and reload the engine ({_RELOADING}); {_BY_ROLE}."
         )
     if definition.is_strict and not facts.has_seccomp:
         return (

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Callable
 
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site, Source
 from ansible_collections.berth.projects.plugins.module_utils.aspects import create_body
@@ -18,6 +18,7 @@ from ansible_collections.berth.projects.plugins.module_utils.aspects_mounted imp
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
+from ansible_collections.berth.projects.plugins.module_utils.facts import HIDDEN_WRITES
 from ansible_collections.berth.projects.plugins.module_utils.gate import Gate
 from ansible_collections.berth.projects.plugins.module_utils.ids_build import IdImages, ids_misfit
 from ansible_collections.berth.projects.plugins.module_utils.names import READY, container_name
@@ -107,32 +108,40 @@ class Launcher:
         """Start a container and wait until it is ready.
 
         Raises:
-            BerthError: It ended before that, or took too long; with its last lines.
+            BerthError: It ended before that, or took too long; with its last lines. Or it hides what it writes, and is
+                stopped again before anybody works in it.
         """
+        is_hiding = self._watch_layer(container_id)
+        said = self._wait_until_ready(project, container_id)
+        if is_hiding():
+            self._engine.stop(container_id, 0)
+            raise BerthError(HIDDEN_WRITES)
+        return said
+
+    def _wait_until_ready(self, project: str, container_id: str) -> Start:
         said = Start()
         last: deque[str] = deque(maxlen=_LINES_SHOWN)
         deadline = time.monotonic() + self._ready_timeout
         for line in self._engine.start_and_listen(container_id, self._ready_timeout):
             if line == READY:
-                self._check_layer(container_id)
                 return said
             said = said.with_line(line)
             last.append(line[len(ERROR) :] if line.startswith(ERROR) else line)
         ended = time.monotonic() < deadline
         raise BerthError(self._not_ready(project, container_id, ended, list(last)))
 
-    def _check_layer(self, container_id: str) -> None:
-        """Refuse a container that keeps what it writes from its engine: no snapshot of it would have that."""
+    def _watch_layer(self, container_id: str) -> Callable[[], bool]:
+        """Look at a container before its start; what is returned tells, after it, whether it hides what it writes.
+
+        One that goes on from a snapshot has the file that the entrypoint writes from an earlier start. So the file says
+        nothing by being there, only by having changed.
+        """
         container = self._engine.container(container_id)
         host = container["HostConfig"] if container else {}
         if host.get("Runtime") != GVISOR or host.get("ReadonlyRootfs"):
-            return
-        if not self._engine.has_file(container_id, READY_FILE):
-            raise BerthError(
-                "gVisor keeps what the container writes to itself, so that it would be in no snapshot, and lost with "
-                'the container. Add "--overlay2=none" to the runtimeArgs of runsc in /etc/docker/daemon.json and '
-                "reload the engine, or declare runtime: runc."
-            )
+            return lambda: False
+        before = self._engine.file_stamp(container_id, READY_FILE)
+        return lambda: self._engine.file_stamp(container_id, READY_FILE) in (None, before)
 
     def _not_ready(self, project: str, container_id: str, ended: bool, last: list[str]) -> str:
         what = f"did not become ready within {self._ready_timeout} s"

@@ -92,7 +92,8 @@ class _Planner:
             return plan_undeclared(project, view, self.policy)
         plan = plan_project(Case(definition, view, self.images, self.site, self.policy, self.networks))
         problem = write_problem(definition) if any(step.verb == "sync" for step in plan.steps) else None
-        if self.facts and definition.state != "absent" and not self.policy.only_state:
+        is_made = definition.state != "absent" and self.policy.operation not in ("state", "destroy")
+        if self.facts and is_made:
             problem = problem or isolation_misfit(definition, self.facts)
         return plan.failed(problem) if problem else plan
 

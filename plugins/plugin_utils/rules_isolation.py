@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_address
 from typing import Any
 
-from ansible_collections.berth.projects.plugins.module_utils.definition import is_within, normal_path
+from ansible_collections.berth.projects.plugins.module_utils.definition import normal_path
 from ansible_collections.berth.projects.plugins.plugin_utils.schema import Problem
 
 Definition = Mapping[str, Any]
@@ -31,24 +32,34 @@ def isolation_problems(definitions: Sequence[Definition]) -> Iterator[Problem]:
 
 
 def isolation_warnings(definitions: Sequence[Definition]) -> Iterator[str]:
-    """What opens a project further than one may think."""
-    folders = [
-        (definition["name"], normal_path(workspace["path"]))
-        for definition in definitions
+    """What opens a project further than one may think; a project that is to be absent opens nothing."""
+    there = [definition for definition in definitions if definition.get("state") != "absent"]
+    workspaces = sorted(
+        (normal_path(workspace["path"]), definition["name"])
+        for definition in there
         for workspace in definition.get("workspaces") or ()
-    ]
-    for definition in definitions:
+    )
+    for definition in there:
         name = definition["name"]
         for port in definition.get("ports") or ():
             if not _is_loopback(port.get("host_ip") or "127.0.0.1"):
                 where = f"port {port['host']} listens on {port['host_ip']}"
                 yield f"project {name}: {where}: others than this host reach it"
         for folder in _writable(definition):
-            below = ((other, path) for other, path in folders if path != folder and is_within(path, folder))
-            inside = sorted({other for other, _path in below} - {name})
+            inside = sorted(set(_owners_below(folder, workspaces)) - {name})
             if inside:
                 told = f"{folder} contains workspaces of other projects ({', '.join(inside)})"
                 yield f"project {name}: {told}, which its agent can change"
+
+
+def _owners_below(folder: str, workspaces: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Whose workspaces are in a folder. They lie side by side, so not all of a large host are looked at for each."""
+    below = folder.rstrip("/") + "/"
+    for index in range(bisect_left(workspaces, (below, "")), len(workspaces)):
+        path, name = workspaces[index]
+        if not path.startswith(below):
+            return
+        yield name
 
 
 def _writable(definition: Definition) -> list[str]:

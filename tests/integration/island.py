@@ -57,6 +57,8 @@ class Island:
         self._processes: list[subprocess.Popen[bytes]] = []
         self.docker_host = f"unix://{folder}/engine.sock"
         self.log = folder / "engine.log"
+        self.configuration = folder / "daemon.json"
+        self.pidfile = folder / "pid"
         self.asked_file = folder / "asked"
         self.asked_file.touch()
         self.resolver_file = folder / "world.conf"
@@ -110,11 +112,12 @@ class Island:
     def run_on_host(self, *command: str) -> str:
         return _run("ip", "netns", "exec", self._host, *command)
 
-    def restart_engine(self, with_gvisor: bool = True) -> None:
+    def restart_engine(self, with_gvisor: bool = True, *runsc_args: str) -> None:
+        """With another configuration: without gVisor, or with further arguments for it."""
         engine = self._processes.pop()
         engine.terminate()
         engine.wait()
-        self._start_engine(with_gvisor)
+        self._start_engine(with_gvisor, *runsc_args)
 
     def down(self) -> None:
         with suppress(Exception):
@@ -136,17 +139,17 @@ class Island:
         self._processes.append(process)
         assert process.stdout and process.stdout.readline() == b"ready\n"
 
-    def _start_engine(self, with_gvisor: bool = True) -> None:
+    def _start_engine(self, with_gvisor: bool = True, *runsc_args: str) -> None:
         (self._folder / "resolv.conf").write_text(f"nameserver {RESOLVER}\n")
         # Without its own network stack, which wants more rights than test machines give.
-        runsc = {"path": GVISOR, "runtimeArgs": ["--network=host"]}
+        runsc = {"path": GVISOR, "runtimeArgs": ["--network=host", *runsc_args]}
         configuration = {"runtimes": {"runsc": runsc}} if with_gvisor and has_gvisor() else {}
-        (self._folder / "daemon.json").write_text(json.dumps(configuration))
+        self.configuration.write_text(json.dumps(configuration))
         options = {
-            "config-file": self._folder / "daemon.json",
+            "config-file": self.configuration,
             "data-root": self._folder / "root",
             "exec-root": self._folder / "run",
-            "pidfile": self._folder / "pid",
+            "pidfile": self.pidfile,
             "host": self.docker_host,
         }
         inside = f'mount --bind {self._folder}/resolv.conf /etc/resolv.conf && exec dockerd "$@"'

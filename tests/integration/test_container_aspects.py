@@ -76,6 +76,7 @@ ROWS = (
     Row("healthcheck-disk-limit", {}, {"healthcheck": {"disk_limit": 99}}, "replace", "identity"),
     Row("nofile", {}, {"resources": {"nofile": {"soft": 512, "hard": 1024}}}, "replace", "identity"),
     Row("shm-size", {}, {"resources": {"shm_size": "96m"}}, "replace", "identity"),
+    Row("hardened", {}, {"hardening": "strict"}, "replace", "hardening"),
     Row("cpus-set", {}, {"resources": {"cpus": 0.5}}, "update", "resources"),
     Row("cpus-changed", {"resources": {"cpus": 0.5}}, {"resources": {"cpus": 1}}, "update", "resources"),
     Row("cpus-lifted", {"resources": {"cpus": 0.5}}, {}, "replace", "resources"),

@@ -77,6 +77,30 @@ def test_what_was_installed_goes_along_from_one_runtime_to_the_other(host: TestH
 
 
 @needs_gvisor
+@pytest.mark.parametrize("is_there", [True, False], ids=["replaced", "created"])
+def test_a_gvisor_that_hides_what_is_written_is_refused_before_anything_is_lost(
+    host: TestHost, place: Island, is_there: bool
+) -> None:
+    # what newer versions do by default: they keep the upper layer to themselves
+    place.restart_engine(True, "--overlay2=root:memory")
+    name = "web" if is_there else "fresh"
+    wanted = {"name": name, "network": {"egress": "none"}}
+    try:
+        if is_there:  # so that what the new one goes on from has the marker of a start in it
+            settled(host, **wanted, runtime="runc")
+            host.run(name, "touch", "/installed", user="root")
+        failed = host.provision({**wanted, "runtime": "runsc"}).only
+        assert "--overlay2=none" in failed["error"]
+        assert host.names(name) == ([f"berth-{name}"] if is_there else [])
+        if is_there:
+            assert host.container(name)["HostConfig"]["Runtime"] == "runc"
+            host.run(name, "ls", "/installed")
+            assert not host.provision({**wanted, "runtime": "runc"}).changed
+    finally:
+        place.restart_engine()
+
+
+@needs_gvisor
 def test_a_project_with_the_hosts_engine_is_left_to_runc(host: TestHost) -> None:
     done = settled(host, runtime="auto", docker_access=True)
     assert done["runtime"] == "runc"

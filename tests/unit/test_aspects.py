@@ -51,7 +51,7 @@ FULL: dict[str, Any] = {
 
 GOLDEN = {
     "runtime": "8acf790d9ef0",
-    "hardening": "21aacb7bdcb3",
+    "hardening": "41a9332f1f54",
     "version": "1",
     "image": "95177dc49562",
     "mounts": "98b527e08cd0",

@@ -515,6 +515,16 @@ def test_a_project_that_is_not_declared_can_be_destroyed_by_its_name(state_dir: 
     assert actions(found) == {"old": "remove"}
 
 
+@pytest.mark.parametrize(("operation", "action"), [("destroy", "remove"), ("state", "none"), ("provision", "none")])
+def test_a_project_goes_also_where_the_engine_cannot_run_it_any_more(
+    state_dir: str, operation: str, action: str
+) -> None:
+    engine = FakeEngine(made(state_dir, definition(runtime="runsc")))
+    (plan,) = look(engine, state_dir, {"name": "web", "runtime": "runsc"}, operation=operation).plans
+    assert plan.action == action
+    assert ("no runtime of that name" in (plan.error or "")) is (operation == "provision")
+
+
 def test_parts_of_an_undeclared_projects_snapshots_go_with_prune(state_dir: str) -> None:
     part = {"Id": "sha256:9a", "RepoTags": None, "Labels": {"berth.snapshot.part": "default/old"}, "Size": 1}
     found = look(with_images(FakeEngine(), part), state_dir, prune=True)

@@ -37,7 +37,7 @@ TIMEOUT = 10  # seconds
 
 
 class Resolver:
-    """A DNS server. A name leads to one address, or to what a function says each time; others are not known."""
+    """A DNS server. A name leads to addresses with blanks between them, or to what a function says; others are not known."""
 
     def __init__(self, address: str) -> None:
         self.names: dict[str, str | Callable[[], str]] = {}
@@ -69,10 +69,10 @@ class Resolver:
         leads_to = self.names.get(name)
         address = leads_to() if callable(leads_to) and kind == b"\0\1" else leads_to
         flags = b"\x81\x80" if leads_to else b"\x81\x83"
-        record = b""
-        if isinstance(address, str) and kind == b"\0\1":
-            record = b"\xc0\x0c\0\1\0\1" + bytes(4) + b"\0\4" + socket.inet_aton(address)  # to be kept for 0 seconds
-        return query[:2] + flags + b"\0\1" + (b"\0\1" if record else b"\0\0") + bytes(4) + question + record
+        found = address.split() if isinstance(address, str) and kind == b"\0\1" else []
+        # each to be kept for 0 seconds
+        records = b"".join(b"\xc0\x0c\0\1\0\1" + bytes(4) + b"\0\4" + socket.inet_aton(one) for one in found)
+        return query[:2] + flags + b"\0\1" + bytes([0, len(found)]) + bytes(4) + question + records
 
 
 class Server:
@@ -81,7 +81,7 @@ class Server:
     def __init__(self, address: str, port: int, name: str) -> None:
         self.heard: list[str] = []
         self.answer: Callable[[socket.socket, str], None] = self._say_name
-        self._name = name
+        self.name = name
         self._socket = socket.create_server((address, port), backlog=512)
         self.port = int(self._socket.getsockname()[1])
         threading.Thread(target=self._serve, daemon=True).start()
@@ -104,7 +104,7 @@ class Server:
                 self.answer(connection, head)
 
     def _say_name(self, connection: socket.socket, _head: str) -> None:
-        body = f"here is {self._name}".encode()
+        body = f"here is {self.name}".encode()
         connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
 
 
@@ -116,7 +116,7 @@ def read_head(connection: socket.socket) -> str:
         if not byte:
             break
         head += byte
-    return head.decode()
+    return head.decode(errors="replace")
 
 
 def read_rest(connection: socket.socket) -> str:
@@ -154,10 +154,10 @@ class Scene:
         self.servers.append(Server(address or self.world, port, name))
         return self.servers[-1]
 
-    def write(self, *allow: str, **changes: Any) -> None:
-        """Write the configuration, as Berth does. ``changes`` are lines to append, by any name."""
+    def write(self, *allow: str, more: str = "") -> None:
+        """Write the configuration, as Berth does, with a line ``more`` at its end."""
         content = rendered(str(OWN_TEMPLATE), proxy_values({"name": "p", "network": {"allow": list(allow)}}))
-        self.write_text(content + "".join(f"{line}\n" for line in changes.values()))
+        self.write_text(f"{content}\n{more}\n")
 
     def write_text(self, content: str) -> None:
         new = self.folder / "new"
@@ -165,7 +165,7 @@ class Scene:
         new.chmod(0o644)
         new.rename(self.folder / "proxy.conf")
 
-    def start(self, env: Mapping[str, str] | None = None, name: str = "") -> None:
+    def start(self, env: Mapping[str, str] | None = None, wait: bool = True) -> None:
         """Run the proxy with all that it is denied, and wait until it is ready."""
         options = self.api.create_host_config(
             network_mode=self.outer,
@@ -183,23 +183,22 @@ class Scene:
         )
         self.container = self.api.create_container(
             self.image,
-            name=name or f"berth-test-{secrets.token_hex(6)}",
+            name=f"berth-test-{secrets.token_hex(6)}",
             environment={"BERTH_PROXY_ADDRESS": self.address, **(env or {})},
             host_config=options,
         )["Id"]
         self.api.connect_container_to_network(self.container, self.inner, ipv4_address=self.address)
         self.api.start(self.container)
-        wait_for(lambda: READY in self.lines() or not self.state()["Running"], "ready", 30)
-        assert self.state()["Running"], self.lines(stderr=True)
+        if wait:
+            wait_for(lambda: READY in self.lines() or not self.state()["Running"], "ready", 30)
+            assert self.state()["Running"], self.lines(stderr=True)
 
     def reload(self) -> tuple[int, str]:
-        started = self.api.exec_create(self.container, [RELOAD])["Id"]
-        output = self.api.exec_start(started).decode()
-        return int(self.api.exec_inspect(started)["ExitCode"]), output
+        return self.run(RELOAD)
 
-    def allow(self, *entries: str, **changes: Any) -> None:
+    def allow(self, *entries: str, more: str = "") -> None:
         """Have the proxy allow these, and nothing else."""
-        self.write(*entries, **changes)
+        self.write(*entries, more=more)
         assert self.reload() == (0, "")
 
     def state(self) -> dict[str, Any]:
@@ -213,6 +212,11 @@ class Scene:
     def denied(self) -> list[str]:
         """What was refused so far, without the times."""
         return [line.split(" ", 3)[3] for line in self.lines() if line.startswith("berth: denied ")]
+
+    def run(self, *command: str, user: str = "") -> tuple[int, str]:
+        started = self.api.exec_create(self.container, list(command), user=user)["Id"]
+        output = self.api.exec_start(started).decode()
+        return int(self.api.exec_inspect(started)["ExitCode"]), output
 
     def outer_address(self) -> str:
         networks = self.api.inspect_container(self.container)["NetworkSettings"]["Networks"]

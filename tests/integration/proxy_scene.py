@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network
+from ipaddress import IPv4Network, ip_address
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ PORT = 3128
 WORLD_NETWORKS = IPv4Network("203.0.113.0/24")
 INNER_NETWORKS = IPv4Network("10.214.0.0/16")
 TIMEOUT = 10  # seconds
+A, AAAA = b"\0\1", b"\0\x1c"
 
 
 class Resolver:
@@ -67,11 +68,12 @@ class Resolver:
         name = ".".join(labels).lower()
         self.asked.append(name)
         leads_to = self.names.get(name)
-        address = leads_to() if callable(leads_to) and kind == b"\0\1" else leads_to
+        said = leads_to() if callable(leads_to) and kind == A else leads_to
         flags = b"\x81\x80" if leads_to else b"\x81\x83"
-        found = address.split() if isinstance(address, str) and kind == b"\0\1" else []
+        found = [ip_address(one).packed for one in (said.split() if isinstance(said, str) else ())]
+        found = [one for one in found if len(one) == {A: 4, AAAA: 16}.get(kind)]
         # each to be kept for 0 seconds
-        records = b"".join(b"\xc0\x0c\0\1\0\1" + bytes(4) + b"\0\4" + socket.inet_aton(one) for one in found)
+        records = b"".join(b"\xc0\x0c" + kind + b"\0\1" + bytes(4) + bytes([0, len(one)]) + one for one in found)
         return query[:2] + flags + b"\0\1" + bytes([0, len(found)]) + bytes(4) + question + records
 
 
@@ -165,8 +167,9 @@ class Scene:
         new.chmod(0o644)
         new.rename(self.folder / "proxy.conf")
 
-    def start(self, env: Mapping[str, str] | None = None, wait: bool = True) -> None:
+    def start(self, env: Mapping[str, str] | None = None, wait: bool = True, has_ipv6: bool = False) -> None:
         """Run the proxy with all that it is denied, and wait until it is ready."""
+        sysctls = {"net.ipv4.ip_forward": "0", **({"net.ipv6.conf.all.disable_ipv6": "0"} if has_ipv6 else {})}
         options = self.api.create_host_config(
             network_mode=self.outer,
             binds=[f"{self.folder}:/etc/berth-proxy:ro"],
@@ -175,7 +178,7 @@ class Scene:
             read_only=True,
             tmpfs={"/run": "mode=1777", "/tmp": "mode=1777"},
             pids_limit=512,
-            sysctls={"net.ipv4.ip_forward": "0"},
+            sysctls=sysctls,
             init=True,
             runtime="runc",
             dns=[self.world],

@@ -221,6 +221,20 @@ def test_a_name_that_changes_where_it_leads_never_gets_through_to_what_is_privat
     assert [len(server.heard) for server in private] == heard
 
 
+def test_with_ipv6_the_same_holds_for_its_addresses(fresh: Scene) -> None:
+    """Docker turns it off in networks that have none; should an engine leave it on, squid takes it up."""
+    fresh.server(443, "world")
+    leads_to(fresh, fresh.world, "four.example")
+    six = ["::1", "::ffff:127.0.0.1", f"::ffff:{fresh.private}", "fd00:ec2::254", "fe80::1", "64:ff9b::a00:1", "2002:a00:1::"]
+    names = {f"six{number}.example": address for number, address in enumerate(six)}
+    fresh.resolver.names.update({name: f"{fresh.world} {address}" for name, address in names.items()})
+    fresh.write("four.example", *names)
+    fresh.start(has_ipv6=True)
+    assert fresh.reached("four.example:443")[1].endswith("here is world")
+    assert {address: fresh.reached(f"{name}:443")[0] for name, address in names.items()} == dict.fromkeys(six, 403)
+    assert [line for line in fresh.lines(stderr=True) if "WARNING" in line or "ERROR" in line] == []
+
+
 def test_the_host_is_reached_by_its_name_on_the_ports_that_are_named(scene: Scene) -> None:
     leads_to(scene, scene.private, "alias.docker.internal")
     scene.allow(f"{HOST}:8080", "*.docker.internal:8080")

@@ -41,6 +41,21 @@ options:
   instructions:
     description: Instructions for the agents of all projects, before those of each.
     type: str
+  egress_image:
+    description: The image of the proxy of restricted egress, in place of Berth's own. See C(docs/isolation.md).
+    type: str
+  egress_template:
+    description: Path on the control node of a template for the proxy's configuration, in place of Berth's own.
+    type: str
+  egress_command:
+    description: What O(egress_image) is started with; what it says itself if not given.
+    type: list
+    elements: str
+  egress_reload:
+    description:
+      - A command in O(egress_image) that makes it read a changed configuration. Without one it is restarted for that.
+    type: list
+    elements: str
   templates:
     description:
       - Paths on the control node, of templates that take the place of Berth's own. See C(docs/agent.md).
@@ -106,6 +121,12 @@ options:
     description:
       - Whether C(berth-base:latest) is to be as the variables C(berth_image_*) describe it.
       - If it is not, and O(report_needs) is set, nothing is changed and RV(needs) tells of it.
+    type: bool
+    default: false
+  gvisor:
+    description:
+      - Whether a lack of gVisor is told by RV(needs), where a project demands it and O(report_needs) is set, instead of
+        failing the project.
     type: bool
     default: false
   report_needs:

@@ -260,7 +260,7 @@ def _standing_on(plan: Plan, view: View, is_started: bool) -> set[str]:
     is_replaced = plan.making is not None and plan.making.verb == "replace"
     if is_started and _verbs(plan) & _PROVING:
         gone |= {one["Id"] for one in view.held_asides}
-    if is_started and is_replaced:
+    if (is_started and is_replaced) or "remove" in _verbs(plan):
         gone.add(view.container_id)
     waiting: list[Mapping[str, Any]] = [one for one in view.asides if one["Id"] not in gone]
     if is_replaced and not is_started and view.container:

@@ -52,6 +52,12 @@ options:
         V(provision) and V(state).
     type: bool
     default: false
+  network_pool:
+    description:
+      - Where the subnets of the projects' networks are taken from, 16 addresses each. What other networks of the engine
+        or routes of the host have is left out.
+    type: str
+    default: 10.213.0.0/16
   ready_timeout:
     description: How long a container may take to become ready, in seconds.
     type: int
@@ -174,6 +180,10 @@ projects:
       description: The image that the definition names.
       type: str
       sample: berth-base:latest
+    runtime:
+      description: What runs the container, C(runc) or C(runsc) (gVisor).
+      type: str
+      sample: runc
     status:
       description: The container's state as the engine calls it, or V(absent).
       type: str
@@ -207,7 +217,8 @@ projects:
           description: How its content stays all the same, or null.
           type: str
 needs:
-  description: What the host lacks (V(engine), V(sdk), V(image)). If it lacks anything, nothing was changed.
+  description:
+    - What the host lacks (V(engine), V(sdk), V(runsc), V(image), V(proxy)). If it lacks anything, nothing was changed.
   returned: always
   type: list
   elements: str
@@ -223,7 +234,7 @@ orphans:
   elements: dict
   contains:
     type:
-      description: V(container), V(image), V(volume) or V(state) (files on the host).
+      description: V(container), V(image), V(volume), V(network) or V(state) (files on the host).
       type: str
     kind:
       description:

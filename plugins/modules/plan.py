@@ -47,7 +47,7 @@ projects:
   type: list
   elements: dict
 needs:
-  description: What the host lacks (V(engine), V(sdk), V(image)).
+  description: What the host lacks (V(engine), V(sdk), V(runsc), V(image), V(proxy)).
   returned: always
   type: list
   elements: str

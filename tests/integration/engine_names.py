@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from typing import Any
 
 import docker
@@ -17,6 +18,12 @@ from docker.utils import kwargs_from_env
 def engine_client() -> Any:
     """A low-level client of the engine that the environment names, else of the local one."""
     return docker.APIClient(version="auto", timeout=120, **kwargs_from_env())
+
+
+def address_of_bridge(api: Any) -> str:
+    """The address of this machine on the engine's own bridge: the first, also where the engine does not tell it."""
+    config = api.inspect_network("bridge")["IPAM"]["Config"][0]
+    return str(config.get("Gateway") or IPv4Network(config["Subnet"])[1])
 
 
 @dataclass(frozen=True)

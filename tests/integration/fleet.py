@@ -57,7 +57,7 @@ class Fleet:
 
 def summary(run: Run) -> list[str]:
     """The lines of the summary at the end of a run; none if there is no summary."""
-    _, banner, end = run.stdout.partition("\nSUMMARY ***")
+    _before, banner, end = run.stdout.partition("\nSUMMARY ***")
     return end.splitlines()[1:] if banner else []
 
 

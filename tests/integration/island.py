@@ -36,7 +36,12 @@ NAMES = {
     "leads-to-link.example": "169.254.169.254",
     "leads-to-loopback.example": "127.0.0.1",
 }
+GVISOR = "/usr/bin/runsc"
 SERVER = Path(__file__).with_name("island_server.py")
+
+
+def has_gvisor() -> bool:
+    return Path(GVISOR).exists()
 
 
 class Island:
@@ -54,6 +59,9 @@ class Island:
         self.log = folder / "engine.log"
         self.asked_file = folder / "asked"
         self.asked_file.touch()
+        self.resolver_file = folder / "world.conf"
+        """A resolver that containers reach without the engine."""
+        self.resolver_file.write_text(f"nameserver {WORLD}\n")
 
     @property
     def api(self) -> Any:
@@ -102,11 +110,11 @@ class Island:
     def run_on_host(self, *command: str) -> str:
         return _run("ip", "netns", "exec", self._host, *command)
 
-    def restart_engine(self) -> None:
+    def restart_engine(self, with_gvisor: bool = True) -> None:
         engine = self._processes.pop()
         engine.terminate()
         engine.wait()
-        self._start_engine()
+        self._start_engine(with_gvisor)
 
     def down(self) -> None:
         with suppress(Exception):
@@ -128,11 +136,12 @@ class Island:
         self._processes.append(process)
         assert process.stdout and process.stdout.readline() == b"ready\n"
 
-    def _start_engine(self) -> None:
+    def _start_engine(self, with_gvisor: bool = True) -> None:
         (self._folder / "resolv.conf").write_text(f"nameserver {RESOLVER}\n")
-        runsc = {"path": "/usr/bin/runsc", "runtimeArgs": ["--network=host"]}
-        has_runsc = Path(runsc["path"]).exists()  # type: ignore[arg-type]
-        (self._folder / "daemon.json").write_text(json.dumps({"runtimes": {"runsc": runsc}} if has_runsc else {}))
+        # Without its own network stack, which wants more rights than test machines give.
+        runsc = {"path": GVISOR, "runtimeArgs": ["--network=host"]}
+        configuration = {"runtimes": {"runsc": runsc}} if with_gvisor and has_gvisor() else {}
+        (self._folder / "daemon.json").write_text(json.dumps(configuration))
         options = {
             "config-file": self._folder / "daemon.json",
             "data-root": self._folder / "root",

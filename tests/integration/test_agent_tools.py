@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
-from engine_names import Namespace, engine_client, remove_everything
+from engine_names import Namespace, address_of_bridge, engine_client, remove_everything
 from git_server import git_server
 from host import TestHost
 
@@ -69,7 +69,7 @@ def provisioned(agent_host: TestHost) -> Callable[..., str]:
 @pytest.fixture
 def bridge(api: Any) -> str:
     """The address of this machine on the engine's default network."""
-    return str(api.inspect_network("bridge")["IPAM"]["Config"][0]["Gateway"])
+    return address_of_bridge(api)
 
 
 def test_claude_code_connects_to_what_is_declared_and_to_what_its_user_added(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, Callable
 
@@ -14,6 +15,7 @@ import pytest
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
 from ansible_collections.berth.projects.plugins.module_utils.aspects import create_body
 from ansible_collections.berth.projects.plugins.module_utils.definition import User, definition_from
+from ansible_collections.berth.projects.plugins.module_utils.networks import network_body, wanted_networks
 from engine_names import Namespace
 from host import Result, TestHost
 from snapshot_files import read_snapshot
@@ -49,7 +51,7 @@ def restart_policy_changed(api: Any, container: str) -> None:
 
 
 def disconnected(api: Any, container: str) -> None:
-    api.disconnect_container_from_network(container, "bridge")
+    api.disconnect_container_from_network(container, f"{container}.open")
 
 
 def renamed(api: Any, container: str) -> None:
@@ -157,7 +159,10 @@ class TestAFingerprintOfAnotherScheme:
     @staticmethod
     def make(host: TestHost, project: dict[str, Any], version: str | None) -> None:
         site = Site(str(host.state_dir), host.scope)
-        definition = definition_from({"image": host.image, **project}).owned_by(User(4321, 4321))
+        definition = definition_from({"image": host.image, **project}).owned_by(User(4321, 4321)).run_by("runc")
+        (network,) = wanted_networks(definition.name, "open")
+        wanted = network_body(network, IPv4Network("10.214.7.0/28"), host.scope)
+        host.api._raise_for_status(host.api._post_json(host.api._url("/networks/create"), data=wanted))
         body = create_body(definition, site)
         labels = {key: value for key, value in body["Labels"].items() if not key.startswith("berth.fingerprint.")}
         if version:
@@ -276,6 +281,7 @@ class TestPrune:
         assert {(orphan["type"], orphan["kind"]) for orphan in orphans_of(result)} == {
             ("container", "undeclared"),
             ("volume", "undeclared"),
+            ("network", "undeclared"),
             ("state", "undeclared"),
         }
 

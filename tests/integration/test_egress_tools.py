@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine_names import Namespace, engine_client, remove_everything
+from engine_names import Namespace, address_of_bridge, engine_client, remove_everything
 from git_server import GitServer, git_server
 from host import TestHost
 from proxy_image import proxy_image
@@ -54,7 +54,7 @@ def place(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pl
         "berth_projects": [{"name": namespace.project("image"), "state": "stopped", "runtime": "runc"}],
     }
     run_playbook("berth.projects.provision", folder, variables=image, timeout=1800).succeeded()
-    bridge = str(api.inspect_network("bridge")["IPAM"]["Config"][0]["Gateway"])
+    bridge = address_of_bridge(api)
     host = TestHost(api, folder / "state", namespace.scope, "berth-base:latest", proxy_image())
     (folder / "served").mkdir()
     with git_server(folder / "served", bridge, "token") as server:

@@ -100,7 +100,7 @@ def test_other_playbooks_know_the_folder_too(two: Fleet) -> None:
     two.run().succeeded()
     shown = two.run(playbook="berth.projects.status").succeeded()
     assert f"left  {two.name('left')}  created" in shown.stdout
-    assert "Not declared" not in shown.stdout
+    assert f"berth-{two.name('left')}" not in shown.stdout.partition("Not declared")[2]
     taken = two.run("-e", f"berth_only={two.name('left')}", playbook="berth.projects.snapshot").succeeded()
     assert list(taken.projects("left")) == [two.name("left")]
 

@@ -61,7 +61,7 @@ def test_it_is_told_on_the_oldest_core_as_well(mixed: Fleet) -> None:
 def test_it_is_told_even_if_no_host_is_left(fleet: Fleet) -> None:
     fleet.add(*(f"gone{number}" for number in range(1, 4)), **NOBODY)
     fleet.variables["berth_projects"] = [fleet.project("gone")]
-    head, line, *_ = summary(fleet.run())
+    head, line, *_rest = summary(fleet.run())
     assert head == "3 hosts: 3 unreachable"
     assert line.startswith("  unreachable   gone[1-3] (3)  ")
 

@@ -9,6 +9,7 @@ The proxy here is a stand-in that allows nothing; what the real one lets through
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
@@ -152,7 +153,9 @@ def test_ports_are_passed_on_by_the_proxy_also_while_egress_changes(host: TestHo
 
 def answer_of(port: int) -> str:
     """What is said on a port of this host, once somebody listens there."""
-    for _attempt in range(100):
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        time.sleep(0.05)  # one that does not listen yet has no event to wait for
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
             said = b"".join(iter(lambda: connection.recv(100), b""))
             if said:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.berth.projects.plugins.module_utils import survey
+from ansible_collections.berth.projects.plugins.module_utils import facts, survey
 from engine_names import engine_client
 from host import TestHost
 from island import HOST6, HOST_ADDRESS, WORLD, WORLD6, Island, island
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="namespaces take root"
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "isolation.md"
 EGRESS = ("open", "restricted", "none")
-RUNTIMES = ("runc",)
+RUNTIMES = ("runc", "runsc")
 ALLOW = [
     "allowed.example",
     "*.wild.example",
@@ -55,24 +55,29 @@ class Way:
 
 
 def direct(address: str, port: int = 80) -> str:
-    return f"printf 'GET / HTTP/1.0\\r\\n\\r\\n' | timeout 4 nc {address} {port}"
+    return f"printf 'GET / HTTP/1.0\\r\\n\\r\\n' | timeout 10 nc {address} {port}"
 
 
 def connect(target: str) -> str:
     """Says hello once the proxy has answered, as programs do."""
     return (
-        f"cd $(mktemp -d); mkfifo say; timeout 5 nc berth-proxy 3128 <say >heard & exec 3>say;"
+        f"cd $(mktemp -d); mkfifo say; timeout 10 nc berth-proxy 3128 <say >heard & exec 3>say;"
         f" printf 'CONNECT {target} HTTP/1.1\\r\\n\\r\\n' >&3;"
-        " timeout 5 sh -c 'until grep -q HTTP heard; do :; done; printf hello >&3'; wait; cat heard"
+        " timeout 10 sh -c 'until grep -q HTTP heard; do :; done; printf hello >&3'; wait; cat heard"
     )
 
 
-def http(url: str) -> str:
-    return f"timeout 4 wget -q -O- {url}"
+def http(host: str, port: int = 80) -> str:
+    """As programs do that heed the proxy's variables. Whoever asks stays on the line until there is an answer."""
+    return (
+        f'if [ "$http_proxy" ]; then set -- http://{host}:{port}/ berth-proxy 3128; else set -- / {host} {port}; fi;'
+        " cd $(mktemp -d); mkfifo say; timeout 10 nc $2 $3 <say & exec 3>say;"
+        f' printf "GET $1 HTTP/1.0\\r\\nHost: {host}:{port}\\r\\n\\r\\n" >&3; wait'
+    )
 
 
 def asked(name: str, *server: str) -> str:
-    return f"timeout 6 nslookup {name} {' '.join(server)}"
+    return f"timeout 10 nslookup {name} {' '.join(server)}"
 
 
 WORLD_IF_OPEN = {"open": "world"}
@@ -84,23 +89,23 @@ WAYS = {
         "an allowed name, by the proxy's CONNECT", connect("allowed.example:443"), {"restricted": "world"}
     ),
     "allowed-http": Way(
-        "an allowed name, plain HTTP", http("http://allowed.example/"), {"open": "world", "restricted": "world"}
+        "an allowed name, plain HTTP", http("allowed.example"), {"open": "world", "restricted": "world"}
     ),
     "allowed-wildcard": Way(
-        "a name below an allowed `*.`", http("http://sub.wild.example/"), {"open": "world", "restricted": "world"}
+        "a name below an allowed `*.`", http("sub.wild.example"), {"open": "world", "restricted": "world"}
     ),
     "host-access": Way(
         "the port of the host that `host_access` names",
-        http(f"http://host.docker.internal:{OPENED}/"),
+        http("host.docker.internal", OPENED),
         {"open": "host", "restricted": "host"},
     ),
-    "not-allowed": Way("a name that is not allowed", http("http://other.example/"), WORLD_IF_OPEN),
-    "wildcard-itself": Way("the domain of an allowed `*.` itself", http("http://wild.example/"), WORLD_IF_OPEN),
-    "other-port": Way("an allowed name, another port", http("http://allowed.example:8080/"), WORLD_IF_OPEN),
+    "not-allowed": Way("a name that is not allowed", http("other.example"), WORLD_IF_OPEN),
+    "wildcard-itself": Way("the domain of an allowed `*.` itself", http("wild.example"), WORLD_IF_OPEN),
+    "other-port": Way("an allowed name, another port", http("allowed.example", 8080), WORLD_IF_OPEN),
     "other-port-connect": Way("the same by CONNECT", connect("allowed.example:8080"), NOTHING),
     "address": Way("an address of the world", direct(WORLD), WORLD_IF_OPEN),
     "address-connect": Way("the same by CONNECT", connect(f"{WORLD}:443"), NOTHING),
-    "address-http": Way("the same by the proxy, plain HTTP", http(f"http://{WORLD}/"), WORLD_IF_OPEN),
+    "address-http": Way("the same by the proxy, plain HTTP", http(WORLD), WORLD_IF_OPEN),
     "ipv6": Way("an IPv6 address of the world", direct(WORLD6), NOTHING),
     "ipv6-connect": Way("the same by CONNECT", connect(f"[{WORLD6}]:443"), NOTHING),
     "dns": Way("the engine's resolver", asked("other.example"), {"open": WORLD}),
@@ -111,13 +116,13 @@ WAYS = {
     "host-ipv6": Way("the host by its IPv6 address", direct(HOST6), NOTHING),
     "host-bridge": Way("the host by the engine's own bridge", direct("172.17.0.1"), HOST_IF_OPEN),
     "gateway": Way("the gateway of its network", direct("{gateway}"), HOST_IF_OPEN),
-    "host-other-port": Way("another port of the host by its name", http("http://host.docker.internal/"), HOST_IF_OPEN),
+    "host-other-port": Way("another port of the host by its name", http("host.docker.internal"), HOST_IF_OPEN),
     "host-connect": Way("the host by CONNECT", connect(f"{HOST_ADDRESS}:80"), NOTHING),
     "gateway-connect": Way("a gateway by CONNECT", connect("10.213.0.1:80"), NOTHING),
-    "leads-to-host": Way("an allowed name that leads to the host", http("http://leads-to-host.example/"), HOST_IF_OPEN),
-    "leads-inside": Way("one that leads to a private address", http("http://leads-inside.example/"), HOST_IF_OPEN),
-    "leads-to-link": Way("one that leads to a link-local address", http("http://leads-to-link.example/"), NOTHING),
-    "leads-to-loopback": Way("one that leads to loopback", http("http://leads-to-loopback.example/"), NOTHING),
+    "leads-to-host": Way("an allowed name that leads to the host", http("leads-to-host.example"), HOST_IF_OPEN),
+    "leads-inside": Way("one that leads to a private address", http("leads-inside.example"), HOST_IF_OPEN),
+    "leads-to-link": Way("one that leads to a link-local address", http("leads-to-link.example"), NOTHING),
+    "leads-to-loopback": Way("one that leads to loopback", http("leads-to-loopback.example"), NOTHING),
     "other-open": Way("another project with open egress", direct("{open_project}", 8000), NOTHING),
     "other-restricted": Way("another project with restricted egress", direct("{restricted_project}", 8000), NOTHING),
     "other-proxy": Way("another project's proxy", direct("{other_proxy}", 3128), NOTHING),
@@ -164,6 +169,7 @@ def tried(place: Island, tmp_path_factory: pytest.TempPathFactory, monkeypatch: 
     others = [project("other-open", "open", "runc"), project("other-restricted", "restricted", "runc")]
     runtimes = [one for one in RUNTIMES if one in api.info()["Runtimes"]]
     monkeypatch.setattr(survey, "public_addresses", place.public_addresses)
+    monkeypatch.setattr(facts, "_RESOLVERS", (str(place.resolver_file),))
     own = [project(f"{runtime}-{egress}", egress, runtime) for runtime in runtimes for egress in EGRESS]
     done = host.provision(*others, *own, ready_timeout=60)
     assert not [entry["error"] for entry in done.projects.values() if entry["error"]], done.raw
@@ -190,7 +196,7 @@ def project(name: str, egress: str, runtime: str) -> dict[str, Any]:
         network["allow"] = [*ALLOW, f"host.docker.internal:{OPENED}"]
     if egress != "none":
         network["host_access"] = True
-    return {"name": name, "network": network}
+    return {"name": name, "runtime": runtime, "network": network}
 
 
 def address(api: Any, container: str, network: str) -> str:

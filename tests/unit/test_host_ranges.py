@@ -57,6 +57,6 @@ def spelled_out(text: str) -> list[str]:
     before, inner, after = found.groups()
     names = []
     for part in inner.split(","):
-        start, _, end = part.partition("-")
+        start, _dash, end = part.partition("-")
         names += [f"{before}{number:0{len(start)}}{after}" for number in range(int(start), int(end or start) + 1)]
     return names

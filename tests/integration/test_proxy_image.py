@@ -85,7 +85,9 @@ def test_nothing_is_kept_for_the_next_who_asks(scene: Scene) -> None:
     server = scene.servers[2]
 
     def cacheable(connection: socket.socket, _head: str) -> None:
-        head = "HTTP/1.1 200 OK\r\nCache-Control: public, max-age=3600\r\nConnection: close\r\nContent-Length: 2\r\n\r\n"
+        head = (
+            "HTTP/1.1 200 OK\r\nCache-Control: public, max-age=3600\r\nConnection: close\r\nContent-Length: 2\r\n\r\n"
+        )
         connection.sendall(head.encode() + b"ok")
 
     before, usual = len(server.heard), server.answer
@@ -157,7 +159,9 @@ def test_a_name_that_is_not_allowed_is_never_resolved(scene: Scene) -> None:
     assert scene.resolver.asked[before:] == []
 
 
-@pytest.mark.parametrize("url", ["https://{0}/", "ftp://{0}:80/", "ftp://{0}:443/", "whois://{0}:80/x", "wais://{0}:80/"])
+@pytest.mark.parametrize(
+    "url", ["https://{0}/", "ftp://{0}:80/", "ftp://{0}:443/", "whois://{0}:80/x", "wais://{0}:80/"]
+)
 def test_the_proxy_speaks_nothing_but_http_itself(scene: Scene, url: str) -> None:
     leads_to(scene, scene.world, "spoken.example")
     scene.allow("spoken.example")
@@ -167,14 +171,18 @@ def test_the_proxy_speaks_nothing_but_http_itself(scene: Scene, url: str) -> Non
 
 
 @pytest.mark.parametrize("path", ["squid-internal-mgr/menu", "squid-internal-mgr/config"])
-@pytest.mark.parametrize("host", ["{address}:3128", "berth-proxy:3128", "berth-proxy", "inside.example", "localhost:3128"])
+@pytest.mark.parametrize(
+    "host", ["{address}:3128", "berth-proxy:3128", "berth-proxy", "inside.example", "localhost:3128"]
+)
 def test_the_proxys_own_pages_are_nobodys(scene: Scene, host: str, path: str) -> None:
     scene.allow("inside.example")
     assert scene.get(f"http://{host.format(address=scene.address)}/{path}")[0] == 403
     assert scene.ask(f"GET /{path} HTTP/1.1", "Host: berth-proxy:3128")[0] in (400, 403)
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "192.168.1.1", "168.63.129.16"])
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "192.168.1.1", "168.63.129.16"]
+)
 def test_an_allowed_name_must_not_lead_to_what_is_private(scene: Scene, address: str) -> None:
     name = f"leads-to-{address.replace('.', '-')}.example"
     leads_to(scene, address, name)
@@ -225,7 +233,15 @@ def test_with_ipv6_the_same_holds_for_its_addresses(fresh: Scene) -> None:
     """Docker turns it off in networks that have none; should an engine leave it on, squid takes it up."""
     fresh.server(443, "world")
     leads_to(fresh, fresh.world, "four.example")
-    six = ["::1", "::ffff:127.0.0.1", f"::ffff:{fresh.private}", "fd00:ec2::254", "fe80::1", "64:ff9b::a00:1", "2002:a00:1::"]
+    six = [
+        "::1",
+        "::ffff:127.0.0.1",
+        f"::ffff:{fresh.private}",
+        "fd00:ec2::254",
+        "fe80::1",
+        "64:ff9b::a00:1",
+        "2002:a00::",
+    ]
     names = {f"six{number}.example": address for number, address in enumerate(six)}
     fresh.resolver.names.update({name: f"{fresh.world} {address}" for name, address in names.items()})
     fresh.write("four.example", *names)
@@ -372,7 +388,7 @@ def test_reloads_at_the_same_time_do_not_get_in_each_others_way(scene: Scene) ->
     assert scene.reached("at-once.example:443")[0] == 503  # allowed, and not known to the resolver
 
 
-@pytest.mark.parametrize("wrong", ["bogus", "acl x dst no_network/99", "http_access allow nobody", "include /nowhere.conf"])
+@pytest.mark.parametrize("wrong", ["bogus", "acl x dst no_network/99", "http_access allow nobody", "include /no.conf"])
 def test_a_configuration_that_is_wrong_is_refused_and_the_one_before_goes_on(scene: Scene, wrong: str) -> None:
     leads_to(scene, scene.world, "goes-on.example")
     scene.allow("goes-on.example")

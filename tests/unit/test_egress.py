@@ -91,7 +91,9 @@ def test_what_is_no_public_host_is_private(address: str) -> None:
     assert any(ip_address(address) in network for network in NETWORKS)
 
 
-@pytest.mark.parametrize("address", ["1.1.1.1", "8.8.8.8", "140.82.121.4", "172.32.0.1", "2606:4700::1111", "2a00:1450::1"])
+@pytest.mark.parametrize(
+    "address", ["1.1.1.1", "8.8.8.8", "140.82.121.4", "172.32.0.1", "2606:4700::1111", "2a00:1450::"]
+)
 def test_what_is_a_public_host_is_not(address: str) -> None:
     assert not any(ip_address(address) in network for network in NETWORKS)
 

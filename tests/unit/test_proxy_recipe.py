@@ -69,5 +69,5 @@ def test_it_survives_the_way_to_the_host() -> None:
 
 
 def test_a_base_that_is_not_allowed_is_refused() -> None:
-    with pytest.raises(BerthError, match="^berth_image_base: allowed is "):
+    with pytest.raises(BerthError, match=r"^berth_image_base: allowed is "):
         proxy_recipe_from_vars({"berth_image_base": "debian trixie"})

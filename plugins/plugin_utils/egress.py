@@ -31,8 +31,8 @@ PRIVATE_NETWORKS = (
     "240.0.0.0/4",
     # Azure's platform answers its machines at a public address; other clouds' do at link-local and shared ones
     "168.63.129.16/32",
-    # IPv6 likewise; what stands for an IPv4 address (NAT64, 6to4, Teredo) leads wherever that does. Not ::ffff:0:0/96: to
-    # squid those are IPv4 addresses, so the above holds for them, and that network is all of IPv4.
+    # IPv6 likewise; what stands for an IPv4 address (NAT64, 6to4, Teredo) leads wherever that does. Not ::ffff:0:0/96:
+    # to squid those are IPv4 addresses, so the above holds for them, and that network is all of IPv4.
     "::/96",
     "64:ff9b::/96",
     "64:ff9b:1::/48",

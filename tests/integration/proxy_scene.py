@@ -2,11 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One proxy between two networks, and what is around it: a resolver, servers and clients, all in the test's own process.
+"""One proxy between two networks, and what is around it: a resolver, servers and clients, all in the test's process.
 
-The outer network has addresses that are nobody's (RFC 5737), so the proxy takes its gateway, which is this machine, for a
-host of the world. The gateway of the inner network is this machine, too, at a private address; Berth's has none, and here
-it lets a test be a client with sockets of its own.
+The outer network has addresses that are nobody's (RFC 5737), so the proxy takes its gateway, which is this machine, for
+a host of the world. The gateway of the inner network is this machine, too, at a private address; Berth's has none, and
+here it lets a test be a client with sockets of its own.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ A, AAAA = b"\0\1", b"\0\x1c"
 
 
 class Resolver:
-    """A DNS server. A name leads to addresses with blanks between them, or to what a function says; others are not known."""
+    """A DNS server. A name leads to addresses with blanks between them, or to what a function says; others are unknown."""
 
     def __init__(self, address: str) -> None:
         self.names: dict[str, str | Callable[[], str]] = {}

@@ -206,7 +206,7 @@ def test_one_private_address_among_several_is_enough(scene: Scene) -> None:
 
 
 def test_a_name_that_changes_where_it_leads_never_gets_through_to_what_is_private(scene: Scene) -> None:
-    """DNS rebinding, some thousand requests over ten or so answers that last for a second, public and private in turn."""
+    """DNS rebinding: some thousand requests over ten or so answers that last a second, public and private in turn."""
     flip = itertools.cycle([scene.world, scene.private])
     scene.resolver.names["flip.example"] = lambda: next(flip)
     scene.allow("flip.example", more="negative_dns_ttl 1 second")

@@ -38,7 +38,7 @@ A, AAAA = b"\0\1", b"\0\x1c"
 
 
 class Resolver:
-    """A DNS server. A name leads to addresses with blanks between them, or to what a function says; others are unknown."""
+    """A DNS server. A name leads to addresses with blanks between them, or to what a function says each time."""
 
     def __init__(self, address: str) -> None:
         self.names: dict[str, str | Callable[[], str]] = {}

@@ -78,7 +78,7 @@ class Resolver:
 
 
 class Server:
-    """Answers each connection's first request with its own name, or as ``answer`` does; keeps what it heard."""
+    """Answers each connection's first request with its own name; keeps what it heard."""
 
     def __init__(self, address: str, port: int, name: str) -> None:
         self.heard: list[str] = []
@@ -91,6 +91,15 @@ class Server:
     def close(self) -> None:
         self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
+
+    @contextmanager
+    def answering(self, answer: Callable[[socket.socket, str], None]) -> Iterator[None]:
+        """Answer like this for a while: ``answer`` gets the connection, and the head of the request."""
+        usual, self.answer = self.answer, answer
+        try:
+            yield
+        finally:
+            self.answer = usual
 
     def _serve(self) -> None:
         with suppress(OSError):
@@ -155,6 +164,10 @@ class Scene:
         """A server in the world, or at another address."""
         self.servers.append(Server(address or self.world, port, name))
         return self.servers[-1]
+
+    def world_at(self, port: int) -> Server:
+        """The server that was made in the world at a port."""
+        return next(one for one in self.servers if (one.port, one.name) == (port, "world"))
 
     def write(self, *allow: str, more: str = "") -> None:
         """Write the configuration, as Berth does, with a line ``more`` at its end."""

@@ -33,7 +33,8 @@ from ansible_collections.berth.projects.plugins.module_utils.proxies import Prox
 
 _ROUTES = "/proc/net/route"
 _HALF = 1  # the length of the prefix of each half of all addresses
-_TAKEN = 403  # what the engine answers where a subnet overlaps another network's
+_TAKEN = ("overlaps with other", "failed to allocate gateway")
+"""What the engine says where another network has the subnet, or is being given it at this very moment."""
 
 
 class Gate:
@@ -142,7 +143,7 @@ class Gate:
         try:
             self._store.create(network_body(spec, subnet, self._site.scope))
         except EngineError as error:
-            if error.status == _TAKEN and "overlap" in error.msg.lower():
+            if any(words in error.msg for words in _TAKEN):
                 return False
             raise
         return True

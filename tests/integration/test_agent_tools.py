@@ -137,8 +137,10 @@ def test_ssh_logs_in_with_the_staged_key_at_the_host_that_is_known(
     public = (keys / "mine.pub").read_text().strip()
     start = f"mkdir -p ~/.ssh && echo '{public}' >~/.ssh/authorized_keys && chmod 600 ~/.ssh/authorized_keys"
     agent_host.run(server, "sh", "-c", start)
-    agent_host.run(server, "sh", "-c", "mkdir -p /run/sshd && /usr/sbin/sshd -p 2222", user="root")
-    host_key = agent_host.run(server, "cat", "/etc/ssh/ssh_host_ed25519_key.pub").split()
+    # The agent itself: sshd as root takes the capability to change its root folder, which no container has.
+    serve = "ssh-keygen -q -t ed25519 -N '' -f ~/host_key && /usr/sbin/sshd -p 2222 -h ~/host_key -o PidFile=none"
+    agent_host.run(server, "sh", "-c", serve)
+    host_key = agent_host.run(server, "sh", "-c", "cat ~/host_key.pub").split()
     known = f"[{address}]:2222 {host_key[0]} {host_key[1]}"
 
     def client(known_hosts: list[str]) -> str:

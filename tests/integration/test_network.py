@@ -41,6 +41,11 @@ def project(name: str, egress: str, *allow: str, **keys: Any) -> dict[str, Any]:
     return {"name": name, "network": network, **keys}
 
 
+def provision(host: TestHost, *projects: Mapping[str, Any], **options: Any) -> None:
+    done = host.provision(*projects, **options)
+    assert [entry["error"] for entry in done.projects.values() if entry["error"]] == []
+
+
 def networks(api: Any, name: str) -> dict[str, Mapping[str, Any]]:
     """By the last part of their names, the networks of a project."""
     listed = api.networks(names=[f"berth-{name}."])
@@ -93,7 +98,7 @@ def test_restricted_egress_is_an_internal_network_and_a_proxy(host: TestHost, ap
 
 
 def test_the_proxy_gets_nothing_that_it_does_not_need(host: TestHost, api: Any, name: str) -> None:
-    host.provision(project(name, "restricted", ONE))
+    provision(host, project(name, "restricted", ONE))
     made = api.inspect_container(f"berth-{name}.proxy")["HostConfig"]
     assert (made["CapDrop"], made["CapAdd"], made["ReadonlyRootfs"]) == (["ALL"], None, True)
     assert made["SecurityOpt"] == ["no-new-privileges:true"]
@@ -102,7 +107,7 @@ def test_the_proxy_gets_nothing_that_it_does_not_need(host: TestHost, api: Any, 
 
 
 def test_a_changed_list_is_read_by_the_proxy_and_restarts_nothing(host: TestHost, api: Any, name: str) -> None:
-    host.provision(project(name, "restricted", ONE))
+    provision(host, project(name, "restricted", ONE))
     before = [api.inspect_container(one)["State"]["StartedAt"] for one in (f"berth-{name}", f"berth-{name}.proxy")]
     done = settled(host, project(name, "restricted", TWO))
     assert (done["action"], done["steps"]) == ("update", ["proxy reload"])
@@ -115,7 +120,7 @@ def test_a_changed_list_is_read_by_the_proxy_and_restarts_nothing(host: TestHost
 
 
 def test_a_list_that_the_proxy_refuses_leaves_the_one_before_in_effect(host: TestHost, name: str) -> None:
-    host.provision(project(name, "restricted", ONE))
+    provision(host, project(name, "restricted", ONE))
     for _run in ("the first", "and the next"):
         failed = host.provision(project(name, "restricted", "broken.example")).only
         assert "does not take its new configuration" in failed["error"] and "line 1 is broken" in failed["error"]
@@ -128,7 +133,7 @@ def test_a_list_that_the_proxy_refuses_leaves_the_one_before_in_effect(host: Tes
 def test_another_egress_is_a_new_container_and_leaves_nothing_of_the_old(
     host: TestHost, api: Any, name: str, before: str, after: str
 ) -> None:
-    host.provision(project(name, before, ONE))
+    provision(host, project(name, before, ONE))
     host.run(name, "touch", "/home/agent/kept")
     host.run(name, "touch", "/installed", user="root")
     done = settled(host, project(name, after, ONE))
@@ -166,7 +171,7 @@ def answer_of(port: int) -> str:
 def test_a_replacement_that_fails_brings_the_old_one_back_with_its_ports(host: TestHost, name: str, port: int) -> None:
     ports = [{"host": port, "container": 8000}]
     wanted = project(name, "restricted", ONE, ports=ports)
-    host.provision(wanted)
+    provision(host, wanted)
     started = host.container(name)["Id"]
     failed = host.provision(project(name, "open", ports=ports), ready_timeout=0).only
     assert failed["error"] and "running" in failed["error"]
@@ -182,7 +187,7 @@ def test_a_replacement_that_fails_brings_the_old_one_back_with_its_ports(host: T
 )
 def test_what_is_broken_is_mended(host: TestHost, api: Any, name: str, damage: str) -> None:
     wanted = project(name, "restricted", ONE)
-    host.provision(wanted)
+    provision(host, wanted)
     container, proxy = host.container(name)["Id"], f"berth-{name}.proxy"
     if damage == "proxy stopped":
         api.stop(proxy, timeout=1)
@@ -205,9 +210,9 @@ def test_networks_that_were_pruned_while_nothing_ran_are_made_anew(
     host: TestHost, api: Any, name: str, egress: str
 ) -> None:
     wanted = project(name, egress, ONE)
-    host.provision(wanted)
+    provision(host, wanted)
     address = networks(api, name)[{"open": "open", "restricted": "inner"}[egress]]["IPAM"]["Config"]
-    host.provision({**wanted, "state": "stopped"})
+    provision(host, {**wanted, "state": "stopped"})
     for one in networks(api, name).values():
         api.remove_network(one["Id"])
     container = host.container(name)["Id"]
@@ -220,7 +225,7 @@ def test_networks_that_were_pruned_while_nothing_ran_are_made_anew(
 
 def test_the_proxy_stops_with_its_project_and_starts_before_it(host: TestHost, api: Any, name: str) -> None:
     wanted = project(name, "restricted", ONE)
-    host.provision(wanted)
+    provision(host, wanted)
     settled(host, {**wanted, "state": "stopped"})
     assert api.inspect_container(f"berth-{name}.proxy")["State"]["Running"] is False
     done = settled(host, wanted)
@@ -229,12 +234,12 @@ def test_the_proxy_stops_with_its_project_and_starts_before_it(host: TestHost, a
 
 def test_start_and_stop_see_to_the_proxy_as_well(host: TestHost, api: Any, name: str) -> None:
     wanted = project(name, "restricted", ONE)
-    host.provision(wanted)
-    host.provision({**wanted, "state": "stopped"}, operation="state")
+    provision(host, wanted)
+    provision(host, {**wanted, "state": "stopped"}, operation="state")
     assert api.inspect_container(f"berth-{name}.proxy")["State"]["Running"] is False
-    host.provision(wanted, operation="state")
+    provision(host, wanted, operation="state")
     assert host.run(name, "nc", "berth-proxy", "3128") == ONE
-    host.provision({**wanted, "state": "stopped"}, operation="state")
+    provision(host, {**wanted, "state": "stopped"}, operation="state")
     api.remove_container(f"berth-{name}.proxy")
     assert "run berth.projects.provision first" in host.provision(wanted, operation="state").only["error"]
 
@@ -242,18 +247,18 @@ def test_start_and_stop_see_to_the_proxy_as_well(host: TestHost, api: Any, name:
 @pytest.mark.parametrize("how", ["absent", "prune", "destroy", "destroy with data"])
 def test_networks_and_proxy_go_with_their_project(host: TestHost, api: Any, name: str, how: str) -> None:
     wanted = project(name, "restricted", ONE)
-    host.provision(wanted)
+    provision(host, wanted)
     if how == "absent":
         settled(host, {**wanted, "state": "absent"})
     elif how == "prune":
         assert host.provision(prune=True).only["action"] == "remove"
     else:
-        host.provision(wanted, operation="destroy", destroy_data=how == "destroy with data")
+        provision(host, wanted, operation="destroy", destroy_data=how == "destroy with data")
     assert networks(api, name) == {} and host.names(name) == []
 
 
 def test_what_no_definition_names_is_told(host: TestHost, api: Any, name: str) -> None:
-    host.provision(project(name, "restricted", ONE))
+    provision(host, project(name, "restricted", ONE))
     told = {(one["type"], one["kind"], one["name"]) for one in host.look().raw["orphans"]}
     assert {
         ("container", "undeclared", f"berth-{name}.proxy"),
@@ -291,7 +296,7 @@ def test_a_pool_that_runs_out_is_told(host: TestHost, namespace: Namespace) -> N
 
 def test_what_was_denied_is_told(host: TestHost, name: str) -> None:
     wanted = project(name, "restricted", ONE)
-    host.provision(wanted)
+    provision(host, wanted)
     shown = host.look(wanted).only
     assert (shown["egress"], shown["proxy"], shown["denied"]) == ("restricted", "running", 1)
     assert shown["denied_last"] == [{"time": "2026-01-02T03:04:05Z", "request": "CONNECT evil.example:443"}]
@@ -299,7 +304,7 @@ def test_what_was_denied_is_told(host: TestHost, name: str) -> None:
 
 def test_a_dead_proxy_is_a_matter_of_the_projects_health(host: TestHost, api: Any, name: str) -> None:
     wanted = project(name, "restricted", ONE)
-    host.provision(wanted)
+    provision(host, wanted)
     api.stop(f"berth-{name}.proxy", timeout=1)
     shown = host.look(wanted).only
     assert (shown["health"], shown["health_log"]) == ("unhealthy", "its proxy is exited, so it reaches nothing")

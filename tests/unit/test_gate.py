@@ -113,6 +113,14 @@ def test_a_subnet_that_was_taken_since_it_was_looked_for_makes_way_for_the_next(
     assert subnets(engine)["berth-web.open"] == "10.213.0.48/28"
 
 
+def test_a_subnet_that_another_run_is_just_being_given_makes_way_for_the_next() -> None:
+    said = "creating network: the engine said: failed to allocate gateway (10.213.0.1): Address already in use"
+    engine = FakeEngine()
+    engine.fail(1, False, EngineError(said, 500))
+    gate_of(engine).have_networks(OPEN)
+    assert subnets(engine)["berth-web.open"] == "10.213.0.16/28"
+
+
 def test_a_pool_without_room_is_told_with_what_to_do() -> None:
     engine = FakeEngine()
     gate = gate_of(engine, "10.7.0.0/27")

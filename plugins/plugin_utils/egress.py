@@ -29,17 +29,22 @@ PRIVATE_NETWORKS = (
     "198.18.0.0/15",
     "224.0.0.0/4",
     "240.0.0.0/4",
-    # IPv6 likewise; what stands for an IPv4 address (mapped, NAT64, 6to4, Teredo) leads wherever that does
+    # Azure's platform answers its machines at a public address; other clouds' do at link-local and shared ones
+    "168.63.129.16/32",
+    # IPv6 likewise; what stands for an IPv4 address (NAT64, 6to4, Teredo) leads wherever that does. Not ::ffff:0:0/96:
+    # to squid those are IPv4 addresses, so the above holds for them, and that network is all of IPv4.
     "::/96",
-    "::ffff:0:0/96",
     "64:ff9b::/96",
     "64:ff9b:1::/48",
     "100::/64",
     "2001::/23",
     "2001:db8::/32",
     "2002::/16",
+    "3fff::/20",
+    "5f00::/16",
     "fc00::/7",
     "fe80::/10",
+    "fec0::/10",
     "ff00::/8",
 )
 """Where no allowed name may lead: hosts that are no public ones, the engine's own networks among them."""

@@ -46,6 +46,21 @@ def test_a_home_that_the_agent_cannot_write_to_stops_the_start(box: Callable[...
     ]
 
 
+def test_a_proxy_that_answers_is_fine_whether_it_hangs_up_or_not(box: Callable[..., Box]) -> None:
+    one = box(env={"BERTH_PROXY": "127.0.0.1:3128"})
+    assert one.start()[-1] == READY
+    for patience in ("0", "60"):
+        one.run("sh", "-c", f"nc -l -p 3128 -e sleep {patience} </dev/null >/dev/null 2>&1 &")
+        one.run("sh", "-c", "until grep -q ':0C38 .* 0A ' /proc/net/tcp*; do :; done")
+        assert one.run(CHECK) == (0, "")
+
+
+def test_a_proxy_that_does_not_answer_is_a_problem_but_does_not_stop_the_start(box: Callable[..., Box]) -> None:
+    one = box(env={"BERTH_PROXY": "127.0.0.1:3128"})
+    assert one.start() == ["berth: warning: the egress proxy does not answer", READY]
+    assert one.run(CHECK) == (1, "the egress proxy does not answer\n")
+
+
 def test_an_agent_without_its_program_stops_the_start(box: Callable[..., Box]) -> None:
     assert refused(box(put=[Put("/usr/local/lib/berth/agents", "claude\ncodex\n")])) == [
         "berth: error: agent codex is not installed: /opt/berth/agents/bin/codex is missing or not executable"

@@ -69,7 +69,6 @@ def test_the_host_is_no_domain_among_others() -> None:
         "::1",
         "fe80::1",
         "fd00::1",
-        "::ffff:10.0.0.1",
         "64:ff9b::a00:1",
         "2002:a00:1::1",
         "ff02::1",
@@ -97,6 +96,7 @@ def test_what_no_rule_names_is_refused_before_anything_is_resolved() -> None:
     lines = [line for line in configuration(restricted("a.example")).splitlines() if line.startswith("http_access")]
     assert lines == [
         "http_access deny manager marked",
+        "http_access deny !spoken marked",
         "http_access deny !permitted marked",
         "http_access deny private marked",
         "http_access allow permitted",

@@ -59,17 +59,17 @@ def joined(api: Any, container: str) -> set[str]:
     return set(api.inspect_container(container)["NetworkSettings"]["Networks"])
 
 
-def settled(host: TestHost, wanted: Mapping[str, Any]) -> Mapping[str, Any]:
+def settled(host: TestHost, wanted: Mapping[str, Any], **options: Any) -> Mapping[str, Any]:
     """Provision, and see that a second run has nothing to do; returns the first one's entry."""
-    planned = host.provision(wanted, check=True).only
-    done = host.provision(wanted).only
+    planned = host.provision(wanted, check=True, **options).only
+    done = host.provision(wanted, **options).only
     assert done["error"] is None
     assert (planned["action"], planned["steps"], planned["reasons"]) == (
         done["action"],
         done["steps"],
         done["reasons"],
     )
-    again = host.provision(wanted).only
+    again = host.provision(wanted, **options).only
     assert (again["changed"], again["action"], again["error"]) == (False, "none", None)
     return done
 
@@ -234,13 +234,14 @@ def test_networks_that_were_pruned_while_nothing_ran_are_made_anew(
     host: TestHost, api: Any, name: str, egress: str
 ) -> None:
     wanted = project(name, egress, ONE)
-    provision(host, wanted)
+    pool = {"network_pool": "10.214.64.0/25"}  # another test would take the subnet while nobody has it
+    provision(host, wanted, **pool)
     address = networks(api, name)[{"open": "open", "restricted": "inner"}[egress]]["IPAM"]["Config"]
-    provision(host, {**wanted, "state": "stopped"})
+    provision(host, {**wanted, "state": "stopped"}, **pool)
     for one in networks(api, name).values():
         api.remove_network(one["Id"])
     container = host.container(name)["Id"]
-    settled(host, wanted)
+    settled(host, wanted, **pool)
     assert host.container(name)["Id"] == container
     if egress == "restricted":
         assert networks(api, name)["inner"]["IPAM"]["Config"] == address

@@ -37,6 +37,7 @@ from ansible_collections.berth.projects.plugins.module_utils.proxy_files import 
 from ansible_collections.berth.projects.plugins.module_utils.records import Record
 
 RUNNING = ("running", "restarting", "paused")
+HEALTHS = ("healthy", "unhealthy", "starting")
 
 
 @dataclass(frozen=True)
@@ -416,7 +417,7 @@ def _listed(entry: Mapping[str, Any]) -> Listed:
         image_id=entry.get("ImageID") or "",
         volumes=tuple(mount["Name"] for mount in entry.get("Mounts") or () if mount.get("Type") == "volume"),
         networks={name: one.get("NetworkID") or "" for name, one in joined.items()},
-        health=_health(entry.get("Status") or ""),
+        health=health_listed(entry),
     )
 
 
@@ -435,10 +436,18 @@ def listed_from(container: Mapping[str, Any]) -> Listed:
     )
 
 
-def _health(status: str) -> str | None:
-    """What the engine's list says of it, in brackets: ``Up 2 minutes (healthy)``, ``(health: starting)``."""
+def health_listed(entry: Mapping[str, Any]) -> str | None:
+    """A listed container's health: ``healthy``, ``unhealthy``, ``starting``, or None: it does not run, or has no check.
+
+    Engines before API 1.52 say it only in the text for people: ``Up 2 hours (healthy)``, ``Up 5 seconds (health:
+    starting)``.
+    """
+    told = (entry.get("Health") or {}).get("Status")
+    if told in HEALTHS:
+        return str(told)
+    status = entry.get("Status") or ""
     words = status.rpartition("(")[2].rstrip(")").removeprefix("health: ") if status.endswith(")") else ""
-    return words if words in ("healthy", "unhealthy", "starting") else None
+    return words if words in HEALTHS else None
 
 
 def own_name(names: Iterable[str]) -> str:

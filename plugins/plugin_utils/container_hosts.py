@@ -14,7 +14,7 @@ from typing import Any
 from ansible_collections.berth.projects.plugins.module_utils.connection import tls_files
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
 from ansible_collections.berth.projects.plugins.module_utils.names import MANAGED, PROJECT, SCOPE, container_name
-from ansible_collections.berth.projects.plugins.module_utils.world import own_name
+from ansible_collections.berth.projects.plugins.module_utils.world import health_listed, own_name
 from ansible_collections.berth.projects.plugins.plugin_utils.inventory_engines import NamedEngine
 
 PREFIX = "berth_container_"
@@ -26,8 +26,6 @@ GROUPED_BY = ("state", "health", "engine", "scope")
 STATES = ("created", "running", "paused", "restarting", "removing", "exited", "dead")
 USER = "agent"
 PYTHON = "/usr/bin/python3"
-
-_HEALTH = re.compile(r"\((?:health: )?(?P<health>healthy|unhealthy|starting)\)")
 
 
 def project_containers(answer: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -64,23 +62,10 @@ def _project_container(entry: Mapping[str, Any]) -> dict[str, Any]:
         "id": entry["Id"],
         "image": entry["Image"],
         "state": entry["State"],
-        "health": health_of(entry),
+        "health": health_listed(entry) or "none",
         "ports": _published(entry.get("Ports") or []),
         "labels": dict(labels),
     }
-
-
-def health_of(entry: Mapping[str, Any]) -> str:
-    """``healthy``, ``unhealthy``, ``starting``, or ``none``: it does not run, or has no health check.
-
-    Engines before API 1.52 say it only in the text for people: ``Up 2 hours (healthy)``, ``Up 5 seconds (health:
-    starting)``.
-    """
-    told = (entry.get("Health") or {}).get("Status")
-    if told:
-        return str(told)
-    match = _HEALTH.search(entry.get("Status") or "")
-    return match.group("health") if match else "none"
 
 
 def _published(ports: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

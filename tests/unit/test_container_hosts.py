@@ -16,7 +16,6 @@ from ansible_collections.berth.projects.plugins.plugin_utils.container_hosts imp
     container_variables,
     default_hostname,
     group_names,
-    health_of,
     project_containers,
 )
 from ansible_collections.berth.projects.plugins.plugin_utils.inventory_engines import NamedEngine, named_engines
@@ -101,6 +100,11 @@ def test_labels_and_ports_that_an_engine_leaves_out_or_null_are_none() -> None:
     assert project_containers([listed(Ports=None)]) == [WEB]
 
 
+def health_shown(**entry: Any) -> Any:
+    """What the inventory tells of the health of the container listed so."""
+    return project_containers([listed(**entry)])[0]["health"]
+
+
 @pytest.mark.parametrize(
     ("status", "health"),
     [
@@ -117,12 +121,12 @@ def test_labels_and_ports_that_an_engine_leaves_out_or_null_are_none() -> None:
     ],
 )
 def test_health_is_read_from_the_text_for_people(status: str | None, health: str) -> None:
-    assert health_of(listed(Status=status)) == health
+    assert health_shown(Status=status) == health
 
 
 def test_and_taken_as_it_is_from_engines_that_say_it() -> None:
-    assert health_of(listed(Status="Up 3 minutes (healthy)", Health={"Status": "starting"})) == "starting"
-    assert health_of(listed(Status="Exited (0) 1 hour ago", Health={"Status": "none"})) == "none"
+    assert health_shown(Status="Up 3 minutes (healthy)", Health={"Status": "starting"}) == "starting"
+    assert health_shown(Status="Exited (0) 1 hour ago", Health={"Status": "none"}) == "none"
 
 
 def test_ports_are_those_published_as_a_definition_has_them() -> None:

@@ -452,6 +452,12 @@ def test_the_health_of_a_container_is_read_from_what_the_list_says_of_it(words: 
     assert entry is not None and entry.health == health
 
 
+def test_an_engine_that_tells_the_health_by_itself_is_believed() -> None:
+    told = listed("berth-web", ours("web"), Status="Up 2 minutes", Health={"Status": "unhealthy"})
+    none = listed("berth-web", ours("web"), Status="Up 2 minutes", Health={"Status": "none"})
+    assert [Listing([entry], "default").named("berth-web").health for entry in (told, none)] == ["unhealthy", None]
+
+
 def test_what_inspect_shows_becomes_what_a_list_would() -> None:
     shown = container_of(restricted())
     shown["State"]["Health"] = {"Status": "healthy"}

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from base_image import base_image
 from engine_names import Namespace, engine_client, remove_everything
 from host import Result, TestHost
-
-from playbooks import run_playbook
 
 pytestmark = pytest.mark.slow_image
 
@@ -187,12 +186,7 @@ def runs(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run
         (folder / name).parent.mkdir()
         (folder / name).write_text(content)
     places = {SKILL: str(folder / "review"), KEYS: str(folder / "keys"), LOGIN: str(folder / "login")}
-    image = {
-        "berth_scope": namespace.scope,
-        "berth_projects": [{"name": namespace.project("image"), "state": "stopped"}],
-    }
-    run_playbook("berth.projects.provision", folder, variables=image, timeout=1800).succeeded()
-    host = TestHost(api, folder / "state", namespace.scope, "berth-base:latest")
+    host = TestHost(api, folder / "state", namespace.scope, base_image())
 
     def project(row: Row, settings: Mapping[str, Any]) -> dict[str, Any]:
         text = json.dumps(settings)

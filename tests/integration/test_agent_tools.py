@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any, Callable
 
 import pytest
+from base_image import base_image
 from engine_names import Namespace, address_of_bridge, engine_client, remove_everything
 from git_server import git_server
 from host import TestHost
-
-from playbooks import run_playbook
 
 pytestmark = pytest.mark.slow_image
 
@@ -42,12 +41,7 @@ def agent_host(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     folder = tmp_path_factory.mktemp("tools")
     folder.chmod(0o755)
     remove_everything(api, namespace)
-    image = {
-        "berth_scope": namespace.scope,
-        "berth_projects": [{"name": namespace.project("image"), "state": "stopped"}],
-    }
-    run_playbook("berth.projects.provision", folder, variables=image, timeout=1800).succeeded()
-    yield TestHost(api, folder / "state", namespace.scope, "berth-base:latest")
+    yield TestHost(api, folder / "state", namespace.scope, base_image())
     remove_everything(api, namespace)
     api.close()
 

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from base_image import base_image
 from engine_names import Namespace, address_of_bridge, engine_client, remove_everything
 from git_server import GitServer, git_server
 from host import TestHost
 from proxy_image import proxy_image
-
-from playbooks import run_playbook
 
 pytestmark = pytest.mark.slow_image
 
@@ -49,13 +48,8 @@ def place(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pl
     folder = tmp_path_factory.mktemp("egress")
     folder.chmod(0o755)
     remove_everything(api, namespace)
-    image = {
-        "berth_scope": namespace.scope,
-        "berth_projects": [{"name": namespace.project("image"), "state": "stopped", "runtime": "runc"}],
-    }
-    run_playbook("berth.projects.provision", folder, variables=image, timeout=1800).succeeded()
     bridge = address_of_bridge(api)
-    host = TestHost(api, folder / "state", namespace.scope, "berth-base:latest", proxy_image())
+    host = TestHost(api, folder / "state", namespace.scope, base_image(), proxy_image())
     (folder / "served").mkdir()
     with git_server(folder / "served", bridge, "token") as server:
         made = Place(host, namespace.project("agent"), server, namespace)

@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from base_image import base_image
 from engine_names import Namespace, engine_client, remove_everything
 from host import TestHost
-
-from playbooks import run_playbook
 
 pytestmark = pytest.mark.slow_image
 
@@ -27,7 +26,7 @@ class Place:
     """A host with the real base image, and a folder for each of its projects."""
 
     def __init__(self, api: Any, folder: Path, namespace: Namespace) -> None:
-        self.host = TestHost(api, folder / "state", namespace.scope, "berth-base:latest")
+        self.host = TestHost(api, folder / "state", namespace.scope, base_image())
         self._folder, self._namespace = folder, namespace
 
     def project(self, name: str, **keys: Any) -> dict[str, Any]:
@@ -55,11 +54,6 @@ def place(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pl
     folder = tmp_path_factory.mktemp("hardening")
     folder.chmod(0o755)
     remove_everything(api, namespace)
-    image = {
-        "berth_scope": namespace.scope,
-        "berth_projects": [{"name": namespace.project("image"), "state": "stopped", "runtime": "runc"}],
-    }
-    run_playbook("berth.projects.provision", folder, variables=image, timeout=1800).succeeded()
     yield Place(api, folder, namespace)
     remove_everything(api, namespace)
     api.close()

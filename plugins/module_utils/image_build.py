@@ -32,6 +32,8 @@ from ansible_collections.berth.projects.plugins.module_utils.image_debootstrap i
 from ansible_collections.berth.projects.plugins.module_utils.image_plan import ImagePlan, plan_image
 from ansible_collections.berth.projects.plugins.module_utils.image_recipe import Recipe
 
+BUILD_DIR = "/var/lib/berth/build"
+
 
 def observe(engine: Engine, recipe: Recipe, certificates: Certificates, rebuild: bool = False) -> ImagePlan:
     return plan_image(
@@ -72,7 +74,7 @@ def ensure_image(
     recipe: Recipe,
     step: str = "all",
     rebuild: bool = False,
-    build_dir: str = "",
+    build_dir: str = BUILD_DIR,
     check_mode: bool = False,
 ) -> dict[str, Any]:
     """Bring the engine's image to what the recipe says, or one step nearer.

@@ -121,7 +121,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.berth.projects.plugins.module_utils.connection import CONNECTION_ARGS
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
-from ansible_collections.berth.projects.plugins.module_utils.image_build import ensure_image
+from ansible_collections.berth.projects.plugins.module_utils.image_build import BUILD_DIR, ensure_image
 from ansible_collections.berth.projects.plugins.module_utils.image_recipe import Recipe
 from ansible_collections.berth.projects.plugins.module_utils.runner import run_module
 
@@ -146,7 +146,7 @@ def main() -> None:
             **CONNECTION_ARGS,
             "step": {"type": "str", "choices": ["plan", "base", "build", "all"], "default": "all"},
             "rebuild": {"type": "bool", "default": False},
-            "build_dir": {"type": "path", "default": "/var/lib/berth/build"},
+            "build_dir": {"type": "path", "default": BUILD_DIR},
             "kind": {"type": "str", "choices": ["base", "proxy"], "default": "base"},
             "recipe": {"type": "str"},
         },

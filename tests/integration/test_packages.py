@@ -222,7 +222,7 @@ def test_a_failed_build_leaves_what_another_image_is_made_of(base: Base, api: An
 
 @pytest.fixture
 def real_base(make_base: MakeBase, engine: None) -> Base:
-    ensure_image(door(), recipe_from_vars({}), build_dir="/var/lib/berth/build")
+    ensure_image(door(), recipe_from_vars({}))
     return make_base("berth-base:latest", [])
 
 

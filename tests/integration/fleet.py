@@ -18,6 +18,9 @@ PROVISION = "berth.projects.provision"
 NOBODY = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1, "ansible_ssh_retries": 0}
 """Variables of a host that cannot be reached: nothing listens there."""
 
+SAID_OF_NOBODY = ("Connection refused", "Data could not be sent to remote host")
+"""What Ansible says of it: the words of ssh, or its own where ssh was still ending when the module was to be sent."""
+
 
 @dataclass
 class Fleet:

@@ -37,7 +37,7 @@ setup-dev: setup ## add what lint and test need to .venv
 demo: setup ## bring up the project of examples/demo on this machine, with an engine and the base image
 	@$(ROOT)/tools/demo up
 
-demo-clean: setup ## remove what the demo made: its container, its volumes and its folder (asks; CONFIRM=yes does not)
+demo-clean: setup ## remove what the demo made: its container, volumes, network and folder (asks; CONFIRM=yes does not)
 	@CONFIRM="$(CONFIRM)" $(ROOT)/tools/demo clean
 
 test: setup-dev .venvs/core-2.17 ## run the tests but the exhaustive ones, on a real engine

@@ -19,6 +19,9 @@ def main(project: str) -> None:
     for container in engine.containers(all=True, filters={"label": labels}):
         print(f"demo: removing the container {container['Names'][0].lstrip('/')}")
         engine.remove_container(container["Id"], force=True)
+    for network in engine.networks(filters={"label": labels}):
+        print(f"demo: removing the network {network['Name']}")
+        engine.remove_network(network["Id"])
     ours = {f"berth-{project}-home", f"berth-{project}-agent"}
     for volume in engine.volumes()["Volumes"] or []:
         if volume["Name"] in ours:

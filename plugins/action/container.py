@@ -57,8 +57,8 @@ class ActionModule(ProjectAction):
         is_due = answer.pop("is_due", False)
         if self._task.check_mode:
             return answer
-        if answer.get("needs"):
-            return {**answer, "changed": False, "projects": [], "orphans": []}
+        if answer.get("needs"):  # what is wrong with a project is told once all that the host lacks is there
+            return {"changed": False, "needs": answer["needs"], "projects": [], "orphans": []}
         return super()._answer(order, handover, task_vars) if is_due else answer
 
     def _finish(self, answer: dict[str, Any], order: Order) -> dict[str, Any]:
@@ -81,8 +81,8 @@ class ActionModule(ProjectAction):
                 answer["projects"] = [entry for entry in projects if entry["error"]]
                 answer["others"] = dict(Counter(_came_to(entry) for entry in projects if not entry["error"]))
                 answer.pop("orphans", None)
-        elif answer.get("changed") and _is_gate(order):
-            answer.update(failed=True, drifted=True, msg=load("drift").drift_message(projects))
+        elif _is_gate(order) and (answer.get("changed") or answer.get("needs")):
+            answer.update(failed=True, drifted=True, msg=load("drift").drift_message(projects, answer["needs"]))
         if self._task.diff:
             answer["diff"] = diff_of(order.host, projects)
         return answer

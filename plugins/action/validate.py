@@ -21,6 +21,7 @@ from ansible_collections.berth.projects.plugins.plugin_utils.host_input import (
     refuse,
     resolve,
 )
+from ansible_collections.berth.projects.plugins.plugin_utils.host_variables import variables_of
 from ansible_collections.berth.projects.plugins.plugin_utils.recipe import PREFIX, recipe_from_vars
 
 
@@ -87,14 +88,12 @@ class ActionModule(ActionBase):
 
     def _input(self, host: str, task_vars: dict[str, Any], problems: list[str]) -> HostInput:
         """Check one host; what is wrong goes to ``problems``."""
-        is_own = host == task_vars["inventory_hostname"]
-        source = task_vars if is_own else task_vars["hostvars"][host]  # which resolves by itself
+        source, template = self._source(host, task_vars)
         names = [name for name in source if name in VARIABLES or name.startswith(PREFIX)]
-        found, unresolved = resolve(host, names, source, self._templar.template if is_own else lambda value: value)
+        found, unresolved = resolve(host, names, source, template)
         problems.extend(unresolved)
         from_files: list[tuple[str, Mapping[str, Any]]] = []
         if found.get("berth_projects_dir"):
-            template = self._templar.template if is_own else self._template_of(host, task_vars)
             from_files, wrong = load("projects_dir").projects_for(
                 host, str(found["berth_projects_dir"]), self._loader, source, template
             )
@@ -120,9 +119,11 @@ class ActionModule(ActionBase):
                 problems.append(error.msg)
         return problems
 
-    def _template_of(self, host: str, task_vars: Mapping[str, Any]) -> Callable[[Any], Any]:
-        """Resolves values with the variables of another host."""
-        hostvars = task_vars["hostvars"]
-        variables = {**hostvars.raw_get(host), "hostvars": hostvars}
+    def _source(self, host: str, task_vars: Mapping[str, Any]) -> tuple[Mapping[str, Any], Callable[[Any], Any]]:
+        """The variables that a task on the host has, and what resolves them."""
+        if host == task_vars["inventory_hostname"]:
+            return task_vars, self._templar.template
+        manager, play = self._task.get_variable_manager(), self._task.get_play()
+        variables = variables_of(host, task_vars["hostvars"], manager, play, self._task)
         template: Callable[[Any], Any] = self._templar.copy_with_new_env(available_variables=variables).template
-        return template
+        return variables, template

@@ -28,6 +28,7 @@ from typing import Any
 from ansible import context
 from ansible.errors import AnsibleError
 from ansible.plugins.callback import CallbackBase
+from ansible.template import Templar
 
 _CONTAINER = "berth.projects.container"
 _VALIDATE = "berth.projects.validate"
@@ -70,17 +71,18 @@ class CallbackModule(CallbackBase):
             self._plays[-1].events.append(_event(kind, result))
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
-        plays = [play for play in self._plays if play.is_ours]
-        self._plays = []
+        seen, self._plays = self._plays, []
+        plays = [play for play in seen if play.is_ours]
         if not plays:
             return
         path = plays[-1].variable("berth_plan_file")
         hosts = list(dict.fromkeys(host for play in plays for host in play.hosts))
         if not path and len(hosts) < 2:
             return
-        events = [event for play in plays for event in play.events]
+        events = [event for play in seen for event in play.events if play.is_ours or event.kind != "ok"]
         check_mode = plays[-1].check_mode
-        runs = [_run_of(host, events, stats, check_mode) for host in hosts]
+        of_host = _by_host(events)
+        runs = [_run_of(host, of_host.get(host, ()), stats, check_mode) for host in hosts]
         refusals = [event.message for event in events if event.kind == "failed" and event.action == _VALIDATE]
         if len(hosts) > 1 and not refusals:
             self._tell(import_module(f"{_UTILS}.run_summary").summary_lines(runs, check_mode))
@@ -122,7 +124,7 @@ class _Play:
         self.check_mode = bool(context.CLIARGS.get("check"))
         self.events: list[_Event] = []
         self._hostvars = known.get("hostvars")
-        self._loader = play.get_loader()
+        self._play = play
 
     @property
     def is_ours(self) -> bool:
@@ -136,8 +138,11 @@ class _Play:
         """A variable of a host, by default of the first; None where it cannot be resolved."""
         if not self.hosts or self._hostvars is None:
             return None
-        with suppress(AnsibleError, KeyError):
-            value = self._hostvars[host or self.hosts[0]].get(name)
+        found = import_module(f"{_UTILS}.host_variables")
+        with suppress(AnsibleError):
+            manager, of_host = self._play.get_variable_manager(), host or self.hosts[0]
+            variables = found.variables_of(of_host, self._hostvars, manager, self._play)
+            value = Templar(self._play.get_loader(), variables).template(variables.get(name))
             return str(value) if value else None
         return None
 
@@ -152,7 +157,7 @@ class _Play:
         if path:
             folders = import_module(f"{_UTILS}.projects_dir")
             with suppress(_berth_error()):  # the first task finds the same, and says so
-                folders.projects_folder(path, self._loader)
+                folders.projects_folder(path, self._play.get_loader())
 
 
 def _berth_error() -> type[Exception]:
@@ -175,13 +180,24 @@ def _event(kind: str, result: Any) -> _Event:
     )
 
 
+def _by_host(events: Iterable[_Event]) -> dict[str, list[_Event]]:
+    """The events of each host, without those that are about the whole run."""
+    found: dict[str, list[_Event]] = {}
+    for event in events:
+        if event.action != _VALIDATE:
+            found.setdefault(event.host, []).append(event)
+    return found
+
+
+def _would_change(content: Mapping[str, Any]) -> bool:
+    return any(project.get("changed") for project in content.get("projects") or ())
+
+
 def _run_of(host: str, events: Iterable[_Event], stats: Any, check_mode: bool) -> Any:
     """What a host's tasks come to together, as a ``HostRun``."""
     run = import_module(f"{_UTILS}.host_runs").HostRun(host)
     for event in events:
-        if event.host != host or event.action == _VALIDATE:  # which is about the whole run
-            continue
-        if event.is_rehearsal and event.content.get("changed"):  # whether that is carried out is told by what follows
+        if event.is_rehearsal and _would_change(event.content):  # whether that is carried out is told by what follows
             continue
         if event.kind == "unreachable":
             run = run.after_loss(event.message)

@@ -97,6 +97,7 @@ def image_is_current(
     suite: str,
     ca_on: bool,
     repository: str = BASE_REPOSITORY,
+    rebuild: bool = False,
 ) -> bool:
     """Whether the newest image of a repository is what the recipe gives on this host. Asks the engine nothing.
 
@@ -107,6 +108,7 @@ def image_is_current(
         suite: ``Recipe.suite``.
         ca_on: ``Recipe.ca``.
         repository: ``Recipe.repository``.
+        rebuild: It is to be made afresh, so whatever is there is not.
     """
     ca_digest = read_ca_certificates().digest if ca_on else ""
-    return plan_image(recipe_digest, base, suite, ca_digest, images, repository=repository).action == "none"
+    return plan_image(recipe_digest, base, suite, ca_digest, images, rebuild, repository).action == "none"

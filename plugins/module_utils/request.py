@@ -57,12 +57,11 @@ class Request:
 def request_from(params: Mapping[str, Any]) -> Request:
     """Read the parameters of module ``container`` or ``info``."""
     payload = json.loads(params["payload"])
+    # Starting and stopping is about the proxy that there is, whatever is declared by now.
+    proxies = {} if params.get("operation") == "state" else payload.get("proxies") or {}
     state_dir = (params["state_dir"] or default_state_dir()).rstrip("/")
     return Request(
-        definitions=tuple(
-            _definition(entry, payload.get("states") or {}, payload.get("proxies") or {})
-            for entry in payload["projects"]
-        ),
+        definitions=tuple(_definition(entry, payload.get("states") or {}, proxies) for entry in payload["projects"]),
         declared=frozenset(payload["declared"]),
         site=Site(state_dir, params["scope"]),
         policy=_policy(params),

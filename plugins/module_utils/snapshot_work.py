@@ -122,6 +122,8 @@ def _run(operation: Callable[[_Work], None], work: _Work) -> None:
 def _take(work: _Work) -> None:
     view, policy = work.view, work.definition.snapshot
     _drop_parts(work)
+    if view.container is None and work.definition.state == "absent":
+        return
     if view.container is None or view.container_id is None or view.is_aside:
         raise BerthError(f"There is no container {container_name(work.definition.name)} to take a snapshot of.")
     if view.lineage.holder_of(view.container):  # nothing has happened in it since

@@ -17,6 +17,12 @@ options:
     description: The variable that each host registered its result in.
     type: str
     default: projects_found
+  only:
+    description:
+      - The names that narrowed M(berth.projects.info). One that no host has a project of fails the task, once the table
+        is shown; it is not known of hosts that failed or could not be reached, and then does not.
+    type: list
+    elements: str
 extends_documentation_fragment:
   - berth.projects.attributes
   - berth.projects.attributes.info

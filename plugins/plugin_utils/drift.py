@@ -21,11 +21,17 @@ def gate_problems(operation: str, check_mode: bool) -> list[str]:
     return []
 
 
-def drift_message(projects: Sequence[Mapping[str, Any]]) -> str:
-    """What would change, one line a project."""
+def drift_message(projects: Sequence[Mapping[str, Any]], needs: Sequence[str]) -> str:
+    """What would change, one line a project.
+
+    Args:
+        projects: As module ``container`` returns them.
+        needs: What the host lacks, which a run brings in.
+    """
     drifted = [project for project in projects if project["changed"]]
     count = f"{len(drifted)} of {len(projects)} projects would change"
-    return "\n".join([f"{count} (berth_fail_on_drift):", *(f"- {_drift(project)}" for project in drifted)])
+    lines = [f"- the host lacks {', '.join(needs)}"] if needs else []
+    return "\n".join([f"{count} (berth_fail_on_drift):", *lines, *(f"- {_drift(project)}" for project in drifted)])
 
 
 def _drift(project: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,17 +48,21 @@ class HostRun:
         return "unchanged" if self.is_known else "not_begun"
 
     def after_result(self, result: Mapping[str, Any]) -> HostRun:
-        """With what the module says; a second result of a host tells of what the first was waiting for."""
+        """With what the module says as well.
+
+        A second result of a host tells of what the first was waiting for; or is of another play, and what was done
+        before was done all the same.
+        """
         if "projects" not in result:
             return self
         return replace(
             self,
-            projects=tuple(result["projects"]),
+            projects=tuple(_together(self.projects, result["projects"])),
             orphans=tuple(result.get("orphans") or ()),
             needs=tuple(result.get("needs") or ()),
             others=result.get("others"),
             is_known=True,
-            is_changed=bool(result.get("changed")),
+            is_changed=self.is_changed or bool(result.get("changed")),
         )
 
     def after_failure(self, message: str) -> HostRun:
@@ -70,3 +74,13 @@ class HostRun:
 
     def after_loss(self, message: str) -> HostRun:
         return replace(self, error=message, is_unreachable=True)
+
+
+def _together(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Each project's last entry, unless one before it tells of more than that."""
+    known = {entry["name"]: entry for entry in before}
+    for entry in after:
+        earlier = known.pop(entry["name"], None)
+        is_more = earlier and earlier.get("changed") and not entry.get("changed") and not entry.get("error")
+        yield earlier if earlier and is_more else entry
+    yield from known.values()

@@ -296,6 +296,7 @@ class ProjectAction(ActionBase):
                 "suite": recipe.suite,
                 "ca_on": recipe.ca,
                 "repository": recipe.repository,
+                "rebuild": bool(boolean(given.get(f"{PREFIX}rebuild") or False, strict=False)),
             }
             for recipe in recipes
         ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from inspect import signature
 from typing import Any, Callable
@@ -60,16 +61,17 @@ class ProjectsFolder:
         Args:
             known: The names of all hosts and groups of the inventory.
         """
-        unknown = ((file, name) for file in self.files for name in file.hosts if name not in {*known, EVERY_HOST})
+        names = {*known, EVERY_HOST}
+        unknown = [(file, name) for file in self.files for name in file.hosts if name not in names]
         return [f"- {file.place}: hosts: {_unknown(name, known)}" for file, name in unknown]
 
 
-_FOLDERS: dict[tuple[str, str], ProjectsFolder] = {}
+_FOLDERS: dict[tuple[str, str], tuple[object, ProjectsFolder]] = {}
 """What was read in this process, and in the one that it is a fork of: Ansible forks one for each task and host."""
 
 
 def projects_folder(path: str, loader: Any) -> ProjectsFolder:
-    """All files of the folder, read once a run.
+    """All files of the folder, read once a run unless they change meanwhile: a task may get them from elsewhere.
 
     Args:
         path: The folder; a relative one begins where the run was started.
@@ -80,9 +82,19 @@ def projects_folder(path: str, loader: Any) -> ProjectsFolder:
     """
     folder = os.path.abspath(os.path.expanduser(path))
     key = (folder, os.getcwd())
-    if key not in _FOLDERS:
-        _FOLDERS[key] = read_folder(folder, path, _load_by(loader))
-    return _FOLDERS[key]
+    stamp = _stamp(folder)
+    known = _FOLDERS.get(key)
+    if known is None or known[0] != stamp:
+        known = _FOLDERS[key] = (stamp, read_folder(folder, path, _load_by(loader)))
+    return known[1]
+
+
+def _stamp(folder: str) -> object:
+    """What is another one once a file has changed."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        states = [(entry.name, entry.stat()) for entry in entries]
+        return sorted((name, state.st_mtime_ns, state.st_size, state.st_ino) for name, state in states)
+    return None  # reading it tells what is wrong
 
 
 def read_folder(folder: str, told: str, load: Callable[[str], Any]) -> ProjectsFolder:

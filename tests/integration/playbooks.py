@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -82,6 +83,7 @@ def run_playbook(
     environment: Mapping[str, str] | None = None,
     programs: Path = BIN,
     timeout: float = 600,
+    answer: tuple[str, str] | None = None,
 ) -> Run:
     """Run a playbook, from ``folder`` and with its files there.
 
@@ -94,6 +96,7 @@ def run_playbook(
         environment: Added to the environment.
         programs: The folder with the ``ansible-playbook`` to use.
         timeout: In seconds.
+        answer: A part of a question, and what somebody at a terminal answers; without it there is no terminal.
     """
     inventory = folder / "inventory.json"
     config = folder / "ansible.cfg"  # empty, in place of the user's own
@@ -102,24 +105,29 @@ def run_playbook(
     results.unlink(missing_ok=True)
     common = {**LOCAL, "berth_state_dir": str(folder / "state"), **(variables or {})}
     inventory.write_text(json.dumps({"all": {"hosts": hosts or {"localhost": {}}, "vars": common}}, indent=1))
-    done = subprocess.run(
-        [programs / "ansible-playbook", "-i", inventory, playbook, *arguments],
-        cwd=folder,
-        env={
-            **os.environ,
-            "ANSIBLE_CONFIG": str(config),
-            "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS),
-            "ANSIBLE_CALLBACKS_ENABLED": "results_to_file",
-            "BERTH_TEST_RESULTS": str(results),
-            **(environment or {}),
-        },
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=timeout,
-    )
+    command = [programs / "ansible-playbook", "-i", inventory, playbook, *arguments]
+    known = {
+        **os.environ,
+        "ANSIBLE_CONFIG": str(config),
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS),
+        "ANSIBLE_CALLBACKS_ENABLED": "results_to_file",
+        "BERTH_TEST_RESULTS": str(results),
+        **(environment or {}),
+    }
+    if answer:
+        done = _at_terminal(command, folder, known, *answer, timeout)
+    else:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=known,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout,
+        )
     lines = results.read_text().splitlines() if results.exists() else []
     return Run(
         rc=done.returncode,
@@ -128,6 +136,35 @@ def run_playbook(
         recap=parse_recap(done.stdout),
         results=[TaskResult(**json.loads(line)) for line in lines],
     )
+
+
+def _at_terminal(
+    command: Sequence[str | Path],
+    folder: Path,
+    environment: Mapping[str, str],
+    question: str,
+    answer: str,
+    timeout: float,
+) -> subprocess.CompletedProcess[str]:
+    """Run a command at a terminal, as its foreground process, and answer once it has asked."""
+    master, slave = os.openpty()
+    streams = dict.fromkeys(("stdin", "stdout", "stderr"), slave)
+    process = subprocess.Popen(["setsid", "--ctty", *command], cwd=folder, env=environment, **streams)
+    os.close(slave)
+    said, is_answered = "", False
+    try:
+        while select.select([master], [], [], timeout)[0]:
+            try:
+                said += os.read(master, 65536).decode(errors="replace")
+            except OSError:  # the last one that had the terminal has gone
+                break
+            if question in said and not is_answered:
+                os.write(master, f"{answer}\r".encode())
+                is_answered = True
+        return subprocess.CompletedProcess(command, process.wait(timeout), said.replace("\r\n", "\n"), "")
+    finally:
+        process.kill()
+        os.close(master)
 
 
 def parse_recap(stdout: str) -> dict[str, dict[str, int]]:

@@ -75,3 +75,8 @@ def test_an_agent_finds_its_workplace_and_keeps_its_home_through_a_replace(
     assert replaced.projects()[project["name"]]["action"] == "replace"
     assert docker_exec(api, container, "bash", "-lc", "git config user.name", user="agent") == "A"
     assert run_playbook(PROVISION, tmp_path, variables=variables).succeeded().changed == 0
+
+    afresh = run_playbook(
+        PROVISION, tmp_path, variables=variables, arguments=["--check", "-e", "berth_image_rebuild=true"]
+    )
+    assert "then build on it without the cache" in afresh.succeeded().stdout

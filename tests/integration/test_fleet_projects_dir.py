@@ -105,6 +105,15 @@ def test_other_playbooks_know_the_folder_too(two: Fleet) -> None:
     assert list(taken.projects("left")) == [two.name("left")]
 
 
+def test_status_refuses_a_name_that_no_host_knows_once_it_has_shown_what_there_is(two: Fleet) -> None:
+    put(two, "one.yml", {**two.project("left"), "hosts": "left"})
+    only = f"berth_only={two.name('left')},{two.name('lost')}"
+    shown = two.run("-e", only, playbook="berth.projects.status")
+    assert shown.rc != 0
+    assert f"left  {two.name('left')}  absent" in shown.stdout
+    assert f"berth_only: no host of this run has a project '{two.name('lost')}'" in shown.messages
+
+
 def test_a_skill_beside_the_file_arrives(two: Fleet) -> None:
     skill = two.folder / "projects" / "skills" / "review"
     skill.mkdir(parents=True)

@@ -97,6 +97,20 @@ def test_a_host_that_cannot_be_reached_is_passed_over_and_done_by_the_next_run(r
     assert rolling.outdated() == []
 
 
+def test_of_a_batch_only_those_are_passed_over_that_cannot_be_reached(rolling: Rolling) -> None:
+    rolling.fleet.hosts["host1"].update(NOBODY)
+    passed = rolling.upgrade("-e", "berth_serial=2")
+    assert summary(passed)[0] == "4 hosts: 1 unreachable, 3 changed"
+
+
+def test_a_failure_ends_the_run_also_where_another_host_of_the_batch_cannot_be_reached(rolling: Rolling) -> None:
+    rolling.fleet.hosts["host1"].update(NOBODY)
+    rolling.fleet.hosts["host2"]["berth_projects"][0] = rolling.fleet.project("host2", "one", image="berth-nosuch:1")
+    stopped = rolling.upgrade("-e", "berth_serial=2")
+    assert summary(stopped)[0] == "4 hosts: 1 failed, 1 unreachable, 2 not begun"
+    assert not stopped.of("berth.projects.container", "host3")
+
+
 def test_batches_end_with_the_one_that_has_a_failure(rolling: Rolling) -> None:
     wrong = rolling.fleet.project("host1", "two", image="berth-nosuch:1")
     right = rolling.fleet.hosts["host1"]["berth_projects"][1]

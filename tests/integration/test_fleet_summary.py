@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -120,3 +121,59 @@ def test_a_playbook_of_ones_own_has_it_if_it_is_enabled(fleet: Fleet) -> None:
     assert summary(fleet.run(playbook=str(own)).succeeded()) == []
     once = fleet.run(environment=enabled).succeeded()
     assert once.stdout.count("SUMMARY ***") == 1
+
+
+def test_a_playbook_of_ones_own_works_on_the_engine_that_is_named(fleet: Fleet) -> None:
+    fleet.add("one", berth_engine={"docker_host": "unix:///nowhere/engine.sock"}, berth_prepare=False)
+    fleet.hosts["one"]["berth_projects"] = [fleet.project("one")]
+    own = fleet.folder / "own.yml"
+    own.write_text("- hosts: all\n  gather_facts: false\n  roles: [berth.projects.projects]\n")
+    run = fleet.run(playbook=str(own))
+    assert run.rc != 0
+    assert "unix:///nowhere/engine.sock" in run.messages
+
+
+@pytest.mark.parametrize("core", [None, CORE_217])
+def test_variables_of_the_play_count_for_every_host(fleet: Fleet, core: str | None) -> None:
+    """Ansible's ``hostvars`` does not have them, so what looks at other hosts needs another way."""
+    fleet.add("one", "two")
+    plan = fleet.folder / "plan.json"
+    for host in fleet.hosts:
+        fleet.hosts[host].update(project_name=fleet.name(host), allowed=["example.com"])
+    project = {"name": "{{ project_name }}", "state": "stopped", "network": {"allow": "{{ allowed }}"}}
+    play = {
+        "hosts": "all",
+        "gather_facts": False,
+        "vars": {
+            "berth_projects": [project],
+            "berth_project_defaults": {"network": {"egress": "restricted"}},
+            "berth_plan_file": str(plan),
+            "berth_prune": True,
+            "berth_prepare": False,
+            "berth_egress_image": fleet.tiny,
+        },
+        "roles": ["berth.projects.projects"],
+    }
+    own = fleet.folder / "own.yml"
+    own.write_text(json.dumps([play]))
+    enabled = {"ANSIBLE_CALLBACKS_ENABLED": "results_to_file,berth.projects.summary"}
+    options = {"programs": Path(core)} if core else {}
+    fleet.run("--check", playbook=str(own), environment=enabled, **options).succeeded()
+    told = json.loads(plan.read_text())["hosts"]
+    assert {host: [one["action"] for one in entry["projects"]] for host, entry in told.items()} == {
+        "one": ["create"],
+        "two": ["create"],
+    }
+
+
+@pytest.mark.parametrize("core", [None, CORE_217])
+def test_a_variable_of_another_host_that_cannot_be_resolved_stops_the_run_before_any_host(
+    fleet: Fleet, core: str | None
+) -> None:
+    fleet.add("one", "two")
+    for host in fleet.hosts:
+        fleet.hosts[host]["berth_projects"] = [fleet.project(host)]
+    fleet.hosts["two"]["berth_env"] = {"STAGE": "{{ stagee }}"}
+    run = fleet.run(**({"programs": Path(core)} if core else {}))
+    assert "host two: berth_env: cannot be resolved" in run.messages
+    assert not [result for result in run.results if result.action == "berth.projects.container"]

@@ -257,13 +257,18 @@ def test_the_proxy_stops_with_its_project_and_starts_before_it(host: TestHost, a
     assert done["steps"] == ["proxy start", "start"]
 
 
-def test_start_and_stop_see_to_the_proxy_as_well(host: TestHost, api: Any, name: str) -> None:
+def test_start_and_stop_see_to_the_proxy_as_well_and_leave_it_as_it_is(
+    host: TestHost, api: Any, name: str, port: int
+) -> None:
     wanted = project(name, "restricted", ONE)
     provision(host, wanted)
+    made = api.inspect_container(f"berth-{name}.proxy")["Id"]
     provision(host, {**wanted, "state": "stopped"}, operation="state")
     assert api.inspect_container(f"berth-{name}.proxy")["State"]["Running"] is False
-    provision(host, wanted, operation="state")
+    provision(host, project(name, "restricted", ONE, TWO, ports=[{"host": port, "container": 80}]), operation="state")
+    assert api.inspect_container(f"berth-{name}.proxy")["Id"] == made
     assert host.run(name, "nc", "berth-proxy", "3128") == ONE
+    assert host.provision(wanted).only["action"] == "none"
     provision(host, {**wanted, "state": "stopped"}, operation="state")
     api.remove_container(f"berth-{name}.proxy")
     assert "run berth.projects.provision first" in host.provision(wanted, operation="state").only["error"]

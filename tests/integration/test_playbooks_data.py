@@ -271,3 +271,17 @@ def test_pruning_removes_what_is_not_declared_and_keeps_its_data(fleet: Fleet) -
     fleet.variables["berth_projects"].append(gone)
     fleet.run("provision").succeeded()
     assert fleet.shell(fleet.two, "cat /opt/kept") == "kept\n"
+
+    def test_asks_once_at_a_terminal_and_takes_the_answer_for_all_hosts(self, fleet: Fleet) -> None:
+        hosts = {
+            "first": {"berth_projects": [{"name": fleet.one}]},
+            "second": {"berth_projects": [{"name": fleet.two}]},
+        }
+        fleet.run("provision", hosts=hosts).succeeded()
+        asked = f"To destroy {','.join(sorted((fleet.one, fleet.two)))}, type all these names"
+        refused = fleet.run("destroy", hosts=hosts, answer=(asked, fleet.one))
+        assert refused.rc != 0 and f"not confirmed is {fleet.two}." in refused.stdout
+        assert len(fleet.api.containers(filters={"name": f"^/berth-({fleet.one}|{fleet.two})$"})) == 2
+        done = fleet.run("destroy", hosts=hosts, answer=(asked, f"{fleet.one},{fleet.two}")).succeeded()
+        assert {host: counts["changed"] for host, counts in done.recap.items()} == {"first": 1, "second": 1}
+        assert not fleet.api.containers(all=True, filters={"name": f"^/berth-({fleet.one}|{fleet.two})$"})

@@ -116,6 +116,7 @@ def test_current_looks_at_the_certificates_only_if_they_go_in(ca_on: bool, monke
     images = [DEBIAN, image("b", tag, "berth-base:latest")]
     assert image_is_current(images, "recipe", "auto", "trixie", ca_on)
     assert not image_is_current(images, "recipe", "auto", "trixie", not ca_on)
+    assert not image_is_current(images, "recipe", "auto", "trixie", ca_on, rebuild=True)
 
 
 def test_parts_that_are_not_wanted_leave_no_trace() -> None:

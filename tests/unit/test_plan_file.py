@@ -104,8 +104,15 @@ def test_drift_is_told_by_project_and_aspect() -> None:
         {"name": "api", "changed": False, "action": "none", "reasons": []},
         {"name": "old", "changed": True, "action": "remove", "reasons": []},
     ]
-    assert drift_message(projects).splitlines() == [
+    assert drift_message(projects, []).splitlines() == [
         "2 of 3 projects would change (berth_fail_on_drift):",
         "- web: would replace (env, ports)",
         "- old: would remove",
+    ]
+
+
+def test_what_the_host_lacks_is_drift_as_well() -> None:
+    assert drift_message([], ["image", "proxy"]).splitlines() == [
+        "0 of 0 projects would change (berth_fail_on_drift):",
+        "- the host lacks image, proxy",
     ]

@@ -69,11 +69,6 @@ class TestFiles:
             f"{tmp_path}/a.yml", str(tmp_path), ("web1", "db1"), {"name": "billing", "timezone": "UTC"}
         )
 
-    def test_are_read_once(self, tmp_path: Path) -> None:
-        first = folder(tmp_path, {"a.yml": {"hosts": "all"}})
-        (tmp_path / "a.yml").unlink()
-        assert folder(tmp_path, {}) is first
-
     def test_can_be_encrypted(self, tmp_path: Path) -> None:
         whole = VaultLib().encrypt(b"hosts: web1\nenv: {A: b}\n", PASSWORD).decode()
         (file,) = folder(tmp_path, {"a.yml": whole}, PASSWORD).files
@@ -265,3 +260,11 @@ class TestTogetherWithTheVariable:
     def test_a_variable_that_is_no_list_is_told_all_the_same(self) -> None:
         found = host_input("web1", {"berth_projects": {"a": 1}}, [("p/a.yml", {"name": "a"})])
         assert found.problems == ("- host web1: berth_projects: must be a list",)
+
+
+def test_a_folder_is_read_once_until_something_in_it_changes(tmp_path: Path) -> None:
+    assert folder(tmp_path, {"a.yml": {"hosts": "all"}}) is projects_folder(str(tmp_path), DataLoader())
+    found = folder(tmp_path, {"b.yml": {"hosts": "all"}})
+    assert [file.definition["name"] for file in found.files] == ["a", "b"]
+    found = folder(tmp_path, {"b.yml": {"hosts": "all", "name": "other"}})
+    assert [file.definition["name"] for file in found.files] == ["a", "other"]

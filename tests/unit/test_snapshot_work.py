@@ -35,9 +35,12 @@ def with_parts(engine: FakeEngine) -> FakeEngine:
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A run of the module on the one project; its entry is returned."""
 
-    def run(engine: FakeEngine, operation: str, is_check: bool = False, **options: Any) -> dict[str, Any]:
+    def run(
+        engine: FakeEngine, operation: str, is_check: bool = False, state: str = "started", **options: Any
+    ) -> dict[str, Any]:
         monkeypatch.setattr(Engine, "connect", lambda params: engine)
-        payload = {"projects": [{"name": "web", "image": IMAGE, "user": {"uid": 1000}}], "declared": ["web"]}
+        project = {"name": "web", "image": IMAGE, "user": {"uid": 1000}, "state": state}
+        payload = {"projects": [project], "declared": ["web"]}
         params = {name: spec.get("default") for name, spec in snapshot_args().items()}
         params.update(payload=json.dumps(payload), state_dir=str(tmp_path), lock_timeout=0, operation=operation)
         result = work_on_snapshots({**params, **options}, is_check)
@@ -70,6 +73,12 @@ def test_what_a_killed_snapshot_has_left_goes_also_where_there_is_no_container(w
     entry = work(engine, "take")
     assert engine.calls == REMOVING_PARTS
     assert entry["error"].startswith("There is no container berth-web")
+
+
+def test_of_a_project_that_is_to_be_absent_and_is_nothing_is_taken(work: Any) -> None:
+    engine = FakeEngine()
+    entry = work(engine, "take", state="absent")
+    assert (entry["error"], entry["changed"], engine.calls) == (None, False, [])
 
 
 @pytest.mark.parametrize("operation", ["take", "prune"])

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +17,7 @@ from ansible import context
 from ansible.parsing.dataloader import DataLoader
 from ansible.utils.context_objects import CLIArgs
 from ansible_collections.berth.projects.plugins.callback.summary import CallbackModule
+from ansible_collections.berth.projects.plugins.plugin_utils import projects_dir
 from ansible_collections.berth.projects.plugins.plugin_utils.projects_dir import projects_folder
 
 CONTAINER = "berth.projects.container"
@@ -36,12 +36,18 @@ class Scene:
         )
         self.hosts = ["a", "b"]
         self.failures: dict[str, int] = {}
-        hostvars = {host: dict(variables) for host in self.hosts}
+        hostvars = SimpleNamespace(_inventory=SimpleNamespace(get_host=lambda name: name))
         known = {"ansible_play_hosts_all": self.hosts, "hostvars": hostvars}
-        manager = SimpleNamespace(get_vars=lambda play: known)
+        manager = SimpleNamespace(
+            get_vars=lambda play, host=None, task=None: {**known, **(variables if host in self.hosts else {})}
+        )
         loader = DataLoader()
-        play = SimpleNamespace(get_variable_manager=lambda: manager, get_loader=lambda: loader)
-        self.callback.v2_playbook_on_play_start(play)
+        self._play = SimpleNamespace(get_variable_manager=lambda: manager, get_loader=lambda: loader)
+        self.begin()
+
+    def begin(self) -> None:
+        """Another play over the same hosts."""
+        self.callback.v2_playbook_on_play_start(self._play)
 
     def task(self, kind: str, host: str, content: Mapping[str, Any], action: str = CONTAINER, **task: Any) -> None:
         result = SimpleNamespace(
@@ -131,10 +137,39 @@ def test_drift_is_no_failure(scene: Scene, tmp_path: Path, monkeypatch: pytest.M
 def test_what_was_only_shown_before_a_confirmation_is_not_done(scene: Scene, tmp_path: Path) -> None:
     scene.failures["a"] = 1
     for host, shown in (("a", CREATED), ("b", UNCHANGED)):
-        scene.task("ok", host, shown, check_mode=True)
+        scene.task("ok", host, {**shown, "changed": False}, check_mode=True)  # as the task's changed_when has it
     scene.task("failed", "a", {"msg": "not confirmed is x"}, "berth.projects.confirm")
-    assert "failed        a  not confirmed is x" in scene.end()
+    told = scene.end()
+    assert "failed        a  not confirmed is x" in told and "besides" not in told
     assert statuses(tmp_path) == {"a": "failed", "b": "unchanged"}
+
+
+def test_a_host_that_was_shown_what_would_go_and_then_left_alone_was_not_begun(scene: Scene, tmp_path: Path) -> None:
+    scene.failures["a"] = 1
+    for host in scene.hosts:
+        scene.task("ok", host, {**CREATED, "changed": False}, check_mode=True)
+    scene.task("failed", "a", {"msg": "not confirmed is x"}, "berth.projects.confirm")
+    scene.end()
+    assert statuses(tmp_path) == {"a": "failed", "b": "not_begun"}
+
+
+def test_what_an_earlier_play_of_the_run_has_changed_stays_told(scene: Scene, tmp_path: Path) -> None:
+    scene.task("ok", "a", CREATED)
+    scene.task("ok", "b", UNCHANGED)
+    scene.begin()
+    for host in scene.hosts:
+        scene.task("ok", host, UNCHANGED)
+    assert "changed       a  create x" in scene.end()
+    assert statuses(tmp_path) == {"a": "changed", "b": "unchanged"}
+
+
+def test_a_host_that_an_earlier_play_has_lost_is_told_of(scene: Scene, tmp_path: Path) -> None:
+    scene.task("ok", "a", {"changed": True}, "ansible.builtin.raw")
+    scene.task("unreachable", "b", {"msg": "no route"}, "ansible.builtin.raw")
+    scene.begin()
+    scene.task("ok", "a", UNCHANGED)
+    assert "unreachable   b  no route" in scene.end()
+    assert statuses(tmp_path) == {"a": "unchanged", "b": "unreachable"}
 
 
 def test_a_run_that_was_refused_says_so_in_the_file_alone(scene: Scene, tmp_path: Path) -> None:
@@ -150,11 +185,13 @@ def test_a_second_one_keeps_still(scene: Scene) -> None:
     assert CallbackModule().disabled is True
 
 
-def test_the_projects_of_a_folder_are_read_before_any_task_is_forked(tmp_path: Path) -> None:
+def test_the_projects_of_a_folder_are_read_before_any_task_is_forked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "projects"
     folder.mkdir()
     (folder / "a.yml").write_text("hosts: all\n")
     Scene({"berth_projects_dir": str(folder)})
-    shutil.rmtree(folder)
+    monkeypatch.setattr(projects_dir, "read_folder", None)
     (file,) = projects_folder(str(folder), DataLoader()).files
     assert file.definition == {"name": "a"}

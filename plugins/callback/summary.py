@@ -125,11 +125,12 @@ class _Play:
         self.events: list[_Event] = []
         self._hostvars = known.get("hostvars")
         self._play = play
+        self._is_prelude = "projects_operation" in play.get_vars()  # as the first play of upgrade has it
 
     @property
     def is_ours(self) -> bool:
         """Whether projects were worked on, or were to be."""
-        return any(
+        return self._is_prelude or any(
             event.action == _CONTAINER or (event.action == _VALIDATE and event.kind == "failed")
             for event in self.events
         )

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from fleet import NOBODY, Fleet, actions, summary
 from tiny_image import build_tiny_image
 
 UPGRADE = "berth.projects.upgrade"
+CORE_217 = os.environ.get("BERTH_CORE_217")
 HOSTS = ("host1", "host2", "host3", "host4")
 
 
@@ -37,8 +40,8 @@ class Rolling:
         for host in HOSTS:
             self.tag(host, newer)
 
-    def upgrade(self, *arguments: str) -> Any:
-        return self.fleet.run(*arguments, playbook=UPGRADE)
+    def upgrade(self, *arguments: str, **options: Any) -> Any:
+        return self.fleet.run(*arguments, playbook=UPGRADE, **options)
 
     def outdated(self) -> list[str]:
         """The projects, as ``host1-one``, that an upgrade would change."""
@@ -103,12 +106,13 @@ def test_of_a_batch_only_those_are_passed_over_that_cannot_be_reached(rolling: R
     assert summary(passed)[0] == "4 hosts: 1 unreachable, 3 changed"
 
 
-def test_a_failure_ends_the_run_also_where_another_host_of_the_batch_cannot_be_reached(rolling: Rolling) -> None:
+@pytest.mark.parametrize("core", [None, CORE_217])
+def test_a_failure_ends_the_run_also_where_another_host_cannot_be_reached(rolling: Rolling, core: str | None) -> None:
     rolling.fleet.hosts["host1"].update(NOBODY)
     rolling.fleet.hosts["host2"]["berth_projects"][0] = rolling.fleet.project("host2", "one", image="berth-nosuch:1")
-    stopped = rolling.upgrade("-e", "berth_serial=2")
-    assert summary(stopped)[0] == "4 hosts: 1 failed, 1 unreachable, 2 not begun"
-    assert not stopped.of("berth.projects.container", "host3")
+    stopped = rolling.upgrade("-e", "berth_serial=2", **({"programs": Path(core)} if core else {}))
+    assert summary(stopped)[0] == "4 hosts: 1 failed, 1 unreachable, 1 not begun, 1 changed"
+    assert not stopped.of("berth.projects.container", "host4")
 
 
 def test_batches_end_with_the_one_that_has_a_failure(rolling: Rolling) -> None:

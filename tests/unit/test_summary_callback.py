@@ -31,6 +31,7 @@ class Scene:
     def __init__(self, variables: Mapping[str, Any]) -> None:
         self.callback = CallbackModule()
         self.shown: list[str] = []
+        self.play_variables: dict[str, Any] = {}
         self.callback._display = SimpleNamespace(
             banner=self.shown.append, display=self.shown.append, error=self.shown.append
         )
@@ -42,7 +43,9 @@ class Scene:
             get_vars=lambda play, host=None, task=None: {**known, **(variables if host in self.hosts else {})}
         )
         loader = DataLoader()
-        self._play = SimpleNamespace(get_variable_manager=lambda: manager, get_loader=lambda: loader)
+        self._play = SimpleNamespace(
+            get_variable_manager=lambda: manager, get_loader=lambda: loader, get_vars=lambda: self.play_variables
+        )
         self.begin()
 
     def begin(self) -> None:

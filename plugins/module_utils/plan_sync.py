@@ -61,7 +61,7 @@ def without_host_state(plan: Plan, view: View) -> Plan:
     """The plan for a project that is removed: what was private in its host state goes, too."""
     none, verbs = HostState(), _verbs(plan)
     differing = differing_files(none, 0, view.files)
-    if plan.error or "forget" in verbs or not (differing or not is_generation_current(none, 0, view.files)):
+    if plan.error or "forget" in verbs or not (differing or not is_generation_current(none, None, view.files)):
         return plan
     if view.status != "absent" and not verbs & _ENDS_IT:  # put off: an agent is at work in it
         return plan

@@ -197,8 +197,22 @@ def test_the_generation_tells_states_apart_by_names_contents_and_modes() -> None
 
 def test_a_state_that_never_was_and_an_empty_one_are_the_same() -> None:
     assert is_generation_current(HostState(), 5, {})
-    assert is_generation_current(HostState(), 5, {GENERATION: FoundFile(hash_of(b"empty"), 0o400, 7)})
+    assert is_generation_current(HostState(), 5, {GENERATION: FoundFile(hash_of(b"empty"), 0o400, 5)})
     assert not is_generation_current(state(), 5, {})
+
+
+def test_an_empty_state_is_for_all_to_read_as_its_agent_may_be_another_next_time(tmp_path: Path) -> None:
+    write(tmp_path, state())
+    write(tmp_path, HostState())
+    found = read_host_state(str(tmp_path))
+    assert {path: oct(one.mode) for path, one in found.items()} == {GENERATION: "0o444"}
+    assert is_generation_current(HostState(), ME.uid + 1, found)
+
+
+@pytest.mark.parametrize(("uid", "is_current"), [(7, True), (5, False), (None, True)])
+def test_an_empty_state_that_the_agent_cannot_read_is_to_be_written_again(uid: int | None, is_current: bool) -> None:
+    there = {GENERATION: FoundFile(hash_of(b"empty"), 0o400, 7)}
+    assert is_generation_current(HostState(), uid, there) == is_current
 
 
 def test_private_files_are_told_of_without_even_a_hash() -> None:

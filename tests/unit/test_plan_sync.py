@@ -146,6 +146,14 @@ def test_what_is_declared_no_more_is_taken_back() -> None:
     assert plan(bare, files={}, record=replace(RECORD, taken=None)) == Plan("web")
 
 
+def test_an_empty_state_that_root_alone_may_read_is_written_again_before_it_is_taken_over() -> None:
+    bare = replace(WEB, host_state=HostState())
+    roots = {GENERATION: FoundFile(hash_of(b"empty"), 0o400, 0)}
+    assert steps(plan(bare, files=roots)) == ["sync host state", "take-over"]
+    assert steps(plan(bare, files=roots, container={})) == ["sync host state", "create", "start"]
+    assert steps(plan(replace(WEB, state="absent"), files=roots, container={})) == []
+
+
 @pytest.mark.parametrize("options", [{}, {"operation": "destroy"}])
 def test_what_is_private_goes_with_a_project_that_is_removed(options: dict[str, str]) -> None:
     gone = replace(WEB, state="absent") if not options else WEB

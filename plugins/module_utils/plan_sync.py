@@ -33,7 +33,7 @@ def with_sync(plan: Plan, case: Case) -> Plan:
     A container takes it over by itself when it starts, so that one which is going to needs no step for that.
     """
     definition, view = case.definition, case.view
-    if plan.error or case.policy.operation not in _SYNCED:
+    if plan.error or not _is_synced(plan, case.policy.operation):
         return plan
     if definition.state == "absent":
         return without_host_state(plan, view)
@@ -68,6 +68,11 @@ def without_host_state(plan: Plan, view: View) -> Plan:
     step = Step("sync", "host state", {"files": differing})
     reason = Reason("host state", f"{len(differing)} files", "none")
     return replace(plan, steps=(*plan.steps, step), reasons=(*plan.reasons, reason))
+
+
+def _is_synced(plan: Plan, operation: str) -> bool:
+    """An upgrade makes the rest as declared along with the image: a new container finds the files of its own agent."""
+    return operation in _SYNCED or (operation == "upgrade" and "replace" in _verbs(plan))
 
 
 def _reader(plan: Plan, case: Case) -> User:

@@ -26,6 +26,7 @@ from ansible_collections.berth.projects.plugins.module_utils.records import Reco
 from ansible_collections.berth.projects.plugins.module_utils.world import View
 from ansible_collections.berth.projects.tests.unit.builders import (
     CONTAINER_ID,
+    IMAGE,
     SITE,
     container_of,
     definition,
@@ -137,6 +138,19 @@ def test_an_agent_at_work_can_read_its_files_as_long_as_a_change_of_its_ids_wait
 
 def test_starting_and_stopping_leave_it_alone() -> None:
     assert plan(files={}, record=replace(RECORD, taken=None), operation="state") == Plan("web")
+
+
+def test_an_upgrade_writes_it_for_the_agent_of_the_new_container() -> None:
+    upgrade: Mapping[str, Any] = {"operation": "upgrade", "apply_images": True}
+    older = container_of(WEB, image_id="sha256:older")
+    moved = replace(WEB, user=User(1001, 1001))
+    assert steps(plan(moved, container=older, **upgrade)) == ["sync prompt, secrets", f"replace from {IMAGE}"]
+    assert steps(plan(moved, container=older, agents=("claude",), **upgrade)) == []
+
+
+def test_an_upgrade_that_makes_no_container_leaves_it_alone() -> None:
+    changed = replace(WEB, host_state=HostState())
+    assert steps(plan(changed, operation="upgrade", apply_images=True)) == []
 
 
 def test_what_is_declared_no_more_is_taken_back() -> None:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import os
 import stat
 from contextlib import suppress
@@ -260,6 +261,18 @@ def test_all_files_of_a_folder_are_copied_or_those_that_are_named(keys: Path) ->
     assert sorted(copied(keys, but=("id_ed25519", "else")).files) == ["ssh/id_ed25519.pub"]
     assert copied(keys / "nowhere", optional=True).files == {}
     assert copied(keys, only=("nothing",), optional=True).files == {}
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.ENOENT])
+def test_a_folder_that_cannot_be_read_or_has_just_gone_is_told(
+    keys: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def refused(path: str) -> list[str]:
+        raise OSError(code, os.strerror(code), path)
+
+    monkeypatch.setattr(os, "listdir", refused)
+    told = f"{keys}: cannot be read ({os.strerror(code)}). It is to be copied for the agent."
+    assert copy_problems(HostState(copies=(Copy(str(keys), "ssh", "credentials"),))) == [told]
 
 
 def test_a_copy_that_changes_is_written_again(keys: Path, tmp_path: Path) -> None:

@@ -48,11 +48,16 @@ _SHOWN = 500  # characters of what it printed
 
 @dataclass(frozen=True)
 class Tools(Crew):
-    """What the steps work with: besides those that a replacement takes, what keeps and writes files on the host."""
+    """What the steps work with: besides those that a replacement takes, what keeps and writes files on the host.
+
+    Args:
+        ready_timeout: How long a container may take over its host state, in seconds.
+    """
 
     records: Records
     site: Site
     writer: HostWriter
+    ready_timeout: int
 
 
 @dataclass
@@ -220,7 +225,7 @@ def _give_back(work: _Work, plan: Plan, tools: Tools) -> None:
 
 def _take_over(work: _Work, step: Step, tools: Tools) -> None:
     generation = work.declared.host_state.generation
-    status, output = tools.engine.run(work.id, [TAKE_OVER, generation], user="agent")
+    status, output = tools.engine.run(work.id, [TAKE_OVER, generation], "agent", tools.ready_timeout)
     said = Start()
     for line in output.splitlines():
         said = said.with_line(line)

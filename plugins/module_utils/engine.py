@@ -20,6 +20,8 @@ from ansible_collections.berth.projects.plugins.module_utils.sdk import demand_s
 from ansible_collections.berth.projects.plugins.module_utils.socket_reader import SCHEME, SocketReader
 
 _FRAME_HEAD = 8
+_MOST_KEPT = 64 * 1024  # bytes of what a command prints
+_PAUSE = 0.05  # seconds
 OLDEST_API = (1, 41)  # Docker 20.10
 
 
@@ -276,15 +278,26 @@ class Engine:
             watchdog.cancel()
             stream.close()
 
-    def run(self, container_id: str, command: Sequence[str], user: str) -> tuple[int, str]:
-        """Run a command in a running container; returns its exit status and what it printed.
+    def run(self, container_id: str, command: Sequence[str], user: str, seconds: float) -> tuple[int, str]:
+        """Run a command in a running container; returns its exit status and what it printed, the last 64 KiB of it.
 
-        An empty user is the container's own.
+        Who is in the container may hold it up for ever, so one that has not ended after ``seconds`` is an error. The
+        engine has no way to end it.
+
+        Args:
+            user: Empty for the container's own.
         """
-        with self.calling(f"running {command[0]} in container {container_id[:12]}"):
+        doing = f"running {command[0]} in container {container_id[:12]}"
+        deadline = time.monotonic() + seconds
+        with self.calling(doing):
             made = self.api.exec_create(container_id, list(command), user=user)
-            output = self.api.exec_start(made["Id"])
-            return int(self.api.exec_inspect(made["Id"])["ExitCode"]), output.decode("utf-8", "replace")
+            output = _printed_until(deadline, self.api.exec_start(made["Id"], stream=True))
+            # The output ends a moment before the engine knows how the command did.
+            while (status := self.api.exec_inspect(made["Id"])["ExitCode"]) is None:
+                if time.monotonic() >= deadline:
+                    raise EngineError(f"{doing}: no answer in {seconds:g} s; something in the container holds it up")
+                time.sleep(_PAUSE)
+            return int(status), output.decode("utf-8", "replace")
 
     def stop(self, container_id: str, seconds: int) -> None:
         """Ask the container to end; kill it after ``seconds``."""
@@ -331,6 +344,32 @@ def _unframed(output: bytes) -> bytes:
         pieces.append(output[at + _FRAME_HEAD : end])
         at = end
     return b"".join(pieces)
+
+
+def _printed_until(deadline: float, chunks: Iterator[bytes]) -> bytes:
+    """The last of what a stream has had until it ended, or until a moment of the monotonic clock.
+
+    A thread reads it, and is left alone with it after that: not every connection's read can be given a time limit.
+    """
+    kept = bytearray()
+    failed: list[Exception] = []
+
+    def read() -> None:
+        try:
+            for chunk in chunks:
+                kept.extend(chunk)
+                del kept[:-_MOST_KEPT]
+                if time.monotonic() >= deadline:
+                    return
+        except Exception as error:
+            failed.append(error)
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    reader.join(max(0.0, deadline - time.monotonic()))
+    if failed:
+        raise failed[0]
+    return bytes(kept)
 
 
 def _no_answer(docker_host: str, error: BaseException) -> EngineError | EngineUnavailable:

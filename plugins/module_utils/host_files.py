@@ -103,7 +103,7 @@ def _files_of(copy: Copy) -> Mapping[str, WantedFile]:
         if copy.optional:
             return {}
         raise BerthError(f"{copy.source}: is no folder on this host. It is to be copied for the agent.")
-    names = sorted({*os.listdir(copy.source)} - {*copy.but}) if copy.only is None else copy.only
+    names = sorted({*_names_in(copy.source)} - {*copy.but}) if copy.only is None else copy.only
     files = {}
     for name in names:
         path = os.path.join(copy.source, name)
@@ -111,6 +111,13 @@ def _files_of(copy: Copy) -> Mapping[str, WantedFile]:
         if content is not None:
             files[f"{copy.target}/{name}"] = WantedFile(hash_of(content), copy.aspect, source=path)
     return files
+
+
+def _names_in(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError as error:
+        raise BerthError(f"{folder}: cannot be read ({error.strerror}). It is to be copied for the agent.") from error
 
 
 def _content(path: str, copy: Copy) -> bytes | None:

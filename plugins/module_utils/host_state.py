@@ -21,6 +21,7 @@ GENERATION = "generation"
 EMPTY = "empty"
 """The generation of a state without files. One that was never written counts as empty, too."""
 
+_READ_BY_ALL = 0o004
 _PRIVATE_ASPECTS = frozenset(("auth", "credentials", "mcp_servers", "secrets"))
 
 
@@ -90,6 +91,11 @@ class HostState:
         content = [[path, one.hash, one.mode] for path, one in sorted(self.files.items())]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
+    @property
+    def last_file(self) -> WantedFile:
+        """``generation`` as a file. An empty one outlasts its agent, and another may come: there is no secret in it."""
+        return WantedFile(hash_of(self.generation.encode()), "", public=not self.files)
+
 
 def host_state_from(entry: Mapping[str, Any] | None) -> HostState:
     """Read what the control node says of one project: ``{"files": {path: {…}}, "copies": [{…}]}``."""
@@ -118,12 +124,18 @@ def differing_files(wanted: HostState, uid: int, found: Mapping[str, FoundFile])
     )
 
 
-def is_generation_current(wanted: HostState, uid: int, found: Mapping[str, FoundFile]) -> bool:
-    """Whether the file that is written last is there, so that none of the others is still to be looked for."""
+def is_generation_current(wanted: HostState, uid: int | None, found: Mapping[str, FoundFile]) -> bool:
+    """Whether the file that is written last is there, so that none of the others is still to be looked for.
+
+    Args:
+        uid: The agent's, who has to be able to read it; None where there is no agent any more.
+    """
     there = found.get(GENERATION)
-    if not wanted.files and (there is None or there.hash == hash_of(EMPTY.encode())):
+    if not wanted.files and there is None:
         return True
-    return _is_as_wanted(WantedFile(hash_of(wanted.generation.encode()), ""), uid, there)
+    if not wanted.files and there and there.hash == hash_of(EMPTY.encode()):
+        return uid is None or there.uid == uid or bool(there.mode & _READ_BY_ALL)
+    return uid is not None and _is_as_wanted(wanted.last_file, uid, there)
 
 
 def differences_by_aspect(

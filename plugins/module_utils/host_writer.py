@@ -54,7 +54,7 @@ class HostWriter:
                     _remove(folder, path)
                 else:
                     _put(folder, path, self._content(wanted), wanted.mode, user)
-            _put(folder, GENERATION, state.generation.encode(), 0o400, user)
+            _put(folder, GENERATION, state.generation.encode(), state.last_file.mode, user)
         except OSError as error:
             raise BerthError(
                 f"Cannot write the host state in {folder}: {error.strerror} ({error.filename})."

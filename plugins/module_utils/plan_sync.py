@@ -33,7 +33,7 @@ def with_sync(plan: Plan, case: Case) -> Plan:
     A container takes it over by itself when it starts, so that one which is going to needs no step for that.
     """
     definition, view = case.definition, case.view
-    if plan.error or case.policy.operation not in _SYNCED:
+    if plan.error or not _is_synced(plan, case.policy.operation):
         return plan
     if definition.state == "absent":
         return without_host_state(plan, view)
@@ -61,13 +61,18 @@ def without_host_state(plan: Plan, view: View) -> Plan:
     """The plan for a project that is removed: what was private in its host state goes, too."""
     none, verbs = HostState(), _verbs(plan)
     differing = differing_files(none, 0, view.files)
-    if plan.error or "forget" in verbs or not (differing or not is_generation_current(none, 0, view.files)):
+    if plan.error or "forget" in verbs or not (differing or not is_generation_current(none, None, view.files)):
         return plan
     if view.status != "absent" and not verbs & _ENDS_IT:  # put off: an agent is at work in it
         return plan
     step = Step("sync", "host state", {"files": differing})
     reason = Reason("host state", f"{len(differing)} files", "none")
     return replace(plan, steps=(*plan.steps, step), reasons=(*plan.reasons, reason))
+
+
+def _is_synced(plan: Plan, operation: str) -> bool:
+    """An upgrade makes the rest as declared along with the image: a new container finds the files of its own agent."""
+    return operation in _SYNCED or (operation == "upgrade" and "replace" in _verbs(plan))
 
 
 def _reader(plan: Plan, case: Case) -> User:

@@ -48,7 +48,7 @@ class Proxies:
         engine: Where.
         site: On which host.
         contents: By SHA-256, their configurations, in base64.
-        ready_timeout: How long one may take to become ready, in seconds.
+        ready_timeout: How long one may take to become ready, or to reload its configuration, in seconds.
     """
 
     def __init__(self, engine: Engine, site: Site, contents: Mapping[str, str], ready_timeout: int) -> None:
@@ -134,7 +134,7 @@ class Proxies:
         if not command:
             self._run_afresh(definition, container_id, is_running=True)
             return
-        status, output = self._engine.run(container_id, command, user="")
+        status, output = self._engine.run(container_id, command, "", self._ready_timeout)
         if status != 0:
             told = " ".join(output.split())[-500:] or f"exit status {status}"
             raise BerthError(

@@ -59,7 +59,9 @@ options:
     type: str
     default: 10.213.0.0/16
   ready_timeout:
-    description: How long a container may take to become ready, in seconds.
+    description:
+      - How long a container may take to become ready, in seconds. So long may one that runs take to take over what
+        changed for its agent, and a proxy to reload its configuration, too.
     type: int
     default: 120
   stop_timeout:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
+from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
 from ansible_collections.berth.projects.plugins.module_utils.host_state import Copy
 from ansible_collections.berth.projects.plugins.plugin_utils.templates import Templates
 
@@ -72,7 +73,15 @@ class Source:
 
 
 def text_file(path: str, text: str, aspect: str) -> StateFile:
-    return StateFile(path, text.encode(), aspect)
+    """A file of text.
+
+    Raises:
+        BerthError: It has what no file can have. Variables are checked before, but a template may make such a text.
+    """
+    try:
+        return StateFile(path, text.encode(), aspect)
+    except UnicodeEncodeError:
+        raise BerthError(f"{aspect}: what is made for {path} has characters that are not UTF-8") from None
 
 
 def json_file(path: str, value: Any, aspect: str) -> StateFile:

@@ -70,17 +70,28 @@ def _read(folder: str) -> tuple[SkillFile, ...]:
     """Read once for all projects of a process."""
     found: list[SkillFile] = []
     size = 0
-    for below, folders, names in os.walk(folder):
-        folders[:] = sorted(set(folders) - _LEFT_OUT)
-        for name in sorted(set(names) - _LEFT_OUT):
-            full = os.path.join(below, name)
-            if not os.path.isfile(full):
-                raise BerthError(f"skills: {full} is no file, or a link that leads nowhere")
-            size += os.path.getsize(full)
-            if size > LARGEST:
-                raise BerthError(f"skills: the files in {folder} are more than {LARGEST // 1024**2} MiB together")
-            with open(full, "rb") as file:
-                found.append((os.path.relpath(full, folder), file.read(), os.access(full, os.X_OK)))
+    for full in _paths_below(folder, ()):
+        if not os.path.isfile(full):
+            raise BerthError(f"skills: {full} is no file, or a link that leads nowhere")
+        size += os.path.getsize(full)
+        if size > LARGEST:
+            raise BerthError(f"skills: the files in {folder} are more than {LARGEST // 1024**2} MiB together")
+        with open(full, "rb") as file:
+            found.append((os.path.relpath(full, folder), file.read(), os.access(full, os.X_OK)))
     if "SKILL.md" not in (path for path, _content, _executable in found):
         raise BerthError(f"skills: {folder} has no SKILL.md, which makes a folder a skill")
     return tuple(found)
+
+
+def _paths_below(folder: str, above: tuple[tuple[int, int], ...]) -> Iterator[str]:
+    """All but the folders in a folder, links followed; ``above`` are the folders that it is in, by device and inode."""
+    status = os.stat(folder)
+    here = (status.st_dev, status.st_ino)
+    if here in above:
+        raise BerthError(f"skills: {folder} leads back to a folder that it is in")
+    for name in sorted(set(os.listdir(folder)) - _LEFT_OUT):
+        path = os.path.join(folder, name)
+        if os.path.isdir(path):
+            yield from _paths_below(path, (*above, here))
+        else:
+            yield path

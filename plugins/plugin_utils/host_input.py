@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Callable
@@ -63,6 +63,8 @@ SHARED_VARIABLES = tuple(
     if name in ("berth_mcp_servers", "berth_instructions") or name.startswith("berth_template_")
 )
 """Variables that are no part of a definition, and that host state is rendered with all the same."""
+
+NOT_UTF8 = "has characters that are not UTF-8; was it read from a file in another encoding?"
 
 _SHOWN = 40
 
@@ -164,7 +166,7 @@ def host_input(
     places = Places(len(own) if isinstance(own, list) else 0, tuple(place for place, _definition in from_files))
     if from_files and isinstance(own, list):
         given["berth_projects"] = [*own, *(definition for _place, definition in from_files)]
-    problems = schema_problems(given)
+    problems = [*_encoding_problems(given), *schema_problems(given)]
     definitions: list[dict[str, Any]] = []
     warnings: list[str] = []
     if not problems:
@@ -189,6 +191,35 @@ def host_input(
     return HostInput(
         host, () if told else tuple(definitions), is_declared, told, tuple(warnings), shared, egress, by_name
     )
+
+
+def _encoding_problems(given: Mapping[str, Any]) -> list[Problem]:
+    """Texts that cannot be written to a file: Ansible reads what is not UTF-8 as characters that there are not.
+
+    They are looked for only where all variables together have one, which most never do.
+    """
+    return [] if _is_utf8(json.dumps(given, ensure_ascii=False)) else list(_not_utf8(given, ()))
+
+
+def _not_utf8(value: Any, path: tuple[str | int, ...]) -> Iterator[Problem]:
+    if isinstance(value, str) and not _is_utf8(value):
+        yield Problem(path, NOT_UTF8)
+    elif isinstance(value, dict):
+        for key, entry in value.items():
+            if not _is_utf8(key):
+                yield Problem(path, f"has a key that {NOT_UTF8}")
+            yield from _not_utf8(entry, (*path, key))
+    elif isinstance(value, list):
+        for index, entry in enumerate(value):
+            yield from _not_utf8(entry, (*path, index))
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _agent_problems(definitions: Sequence[Mapping[str, Any]], given: Mapping[str, Any]) -> list[Problem]:
@@ -306,4 +337,4 @@ def _project_at(given: Mapping[str, Any], problem: Problem) -> str:
         return ""
     entry = given["berth_projects"][problem.path[1]]
     name = entry.get("name") if isinstance(entry, dict) else None
-    return f", project {name}" if isinstance(name, str) and len(name) <= 60 else ""
+    return f", project {name}" if isinstance(name, str) and len(name) <= 60 and _is_utf8(name) else ""

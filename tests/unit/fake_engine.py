@@ -305,7 +305,7 @@ class FakeEngine(Engine):
     def stop(self, container_id: str, seconds: int) -> None:
         self.do(f"stop {container_id[:3]} {seconds}", lambda: self._change(container_id, "exited"))
 
-    def run(self, container_id: str, command: Sequence[str], user: str) -> tuple[int, str]:
+    def run(self, container_id: str, command: Sequence[str], user: str, seconds: float) -> tuple[int, str]:
         self.do(f"run {container_id[:3]} {' '.join(command)} as {user}", lambda: None)
         return self.said
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,40 @@ def test_a_folder_without_a_skill_is_told(tmp_path: Path) -> None:
 def test_a_link_that_leads_nowhere_is_told(skill: Path) -> None:
     (skill / "link").symlink_to("nothing")
     with pytest.raises(BerthError, match="leads nowhere"):
+        files_of(str(skill))
+
+
+def test_a_link_to_a_folder_is_followed_wherever_it_leads(skill: Path, tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (shared / "guide.md").write_text("guide")
+    for name in ("one", "two"):
+        (skill / name).symlink_to(shared)
+    assert [path for path, _content, _executable in files_of(str(skill))] == [
+        "SKILL.md",
+        "one/guide.md",
+        "scripts/hello",
+        "two/guide.md",
+    ]
+
+
+@pytest.mark.parametrize("target", ["..", "../..", "."])
+def test_a_link_that_leads_in_a_circle_is_told(skill: Path, target: str) -> None:
+    (skill / "scripts" / "again").symlink_to(target)
+    with pytest.raises(BerthError, match=r"/again(/greet)? leads back to a folder that it is in"):
+        files_of(str(skill))
+
+
+def test_a_folder_that_cannot_be_read_is_told(skill: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.listdir
+
+    def listed(path: str) -> list[str]:
+        if path.endswith("scripts"):
+            raise PermissionError(13, "Permission denied", path)
+        return real(path)
+
+    monkeypatch.setattr(os, "listdir", listed)
+    with pytest.raises(BerthError, match=r"skills: .*/scripts cannot be read: Permission denied"):
         files_of(str(skill))
 
 

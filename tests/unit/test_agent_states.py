@@ -322,6 +322,19 @@ def test_a_users_template_gives_files_also_to_projects_that_declare_nothing(tmp_
     assert files_of({}, berth_template_settings=template(tmp_path, "{}")) == {}
 
 
+def test_a_template_that_makes_no_text_is_told_by_its_aspect_and_not_quoted(tmp_path: Path) -> None:
+    paths = {
+        "berth_template_settings": template(tmp_path, r'{"model": "x\ud800"}'),
+        "berth_template_instructions": template(tmp_path, r"{{ 'x\udcfc' }}"),
+    }
+    with pytest.raises(BerthError) as error:
+        files_of({}, **paths)
+    assert [line.partition("project p0: ")[2] for line in error.value.msg.splitlines()[1:]] == [
+        f"{aspect}: what is made for agents/claude/{file} has characters that are not UTF-8"
+        for aspect, file in (("instructions", "instructions.md"), ("settings", "settings.json"))
+    ]
+
+
 def test_a_template_knows_the_project_and_none_of_its_secrets(tmp_path: Path) -> None:
     path = template(tmp_path, "{{ project.name }} {{ project.secrets is defined }} {{ ports | length }}")
     text = instructions_of({"secrets": {"a": "v"}}, berth_template_instructions=path)

@@ -94,7 +94,7 @@ def done(
     gate = Gate(engine, site, POOL, Proxies(engine, site, contents or {}, 5))
     launcher = Launcher(engine, site, records, 5, gate)
     snapshotter = Snapshotter(engine, clock=lambda: NOW, free_space=lambda folder: free)
-    tools = Tools(engine, launcher, snapshotter, 7, gate, records, site, HostWriter(contents or {}))
+    tools = Tools(engine, launcher, snapshotter, 7, gate, records, site, HostWriter(contents or {}), 120)
     return carry_out(plan, wanted, view, tools)
 
 
@@ -196,6 +196,18 @@ def test_a_take_over_that_fails_is_told_and_tried_again(records: Records, said: 
     engine.said = said
     outcome = done(engine, records, of("take-over"), RUNNING, SYNCED)
     assert told in str(outcome.error)
+    assert records.read("web").taken is None
+
+
+def test_a_take_over_that_is_held_up_is_a_failure_of_the_project(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def held_up(self: FakeEngine, container_id: str, command: Any, user: str, seconds: float) -> None:
+        raise EngineError(f"no answer in {seconds} s")
+
+    monkeypatch.setattr(FakeEngine, "run", held_up)
+    outcome = done(FakeEngine(), records, of("take-over"), RUNNING, SYNCED)
+    assert outcome.error == "no answer in 120 s"
     assert records.read("web").taken is None
 
 

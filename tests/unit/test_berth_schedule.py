@@ -11,8 +11,9 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import pytest
 from ansible_collections.berth.projects.tests.unit.runtime_programs import RUNTIME, program
@@ -268,6 +269,50 @@ def test_a_one_time_task_runs_once(container: Container, monkeypatch: pytest.Mon
         container.take({**task, "at": time.strftime("%Y-%m-%d %H:%M", time.localtime(time.time() + 86400))})
         assert len(container.tasks()) == 1, "another moment is another task"
     assert len(container.notices()) == 1
+
+
+def at_in(hours: int, ago: float = 30) -> str:
+    """The minute of so many seconds ago, by a clock that many hours ahead of UTC."""
+    return time.strftime("%Y-%m-%d %H:%M", time.gmtime(time.time() + hours * 3600 - ago))
+
+
+@pytest.fixture
+def in_zone(container: Container, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Takes this process to a time zone; the container's is nine hours behind UTC."""
+    environment = container.folder / "environment"
+    environment.write_bytes(environment.read_bytes() + b"TZ=ZON9\0")
+
+    def go(zone: str) -> None:
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+
+    yield go
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_a_one_time_task_runs_by_the_containers_time(container: Container, in_zone: Callable[[str], None]) -> None:
+    in_zone("ZON9")
+    container.take({**declared("once", at=at_in(-9)), "workspace": str(container.workspace)})
+    in_zone("ZON12")
+    assert container.run("due", "once") == 0
+    assert [notice["outcome"] for notice in container.notices()] == ["done"]
+
+
+def test_a_one_time_task_is_not_missed_before_its_time_in_the_container(
+    container: Container, in_zone: Callable[[str], None]
+) -> None:
+    in_zone("ZON9")
+    container.add("each", "--cron", "* * * * *")
+    container.take(declared("later", at=at_in(-9, ago=-3600)))
+    in_zone("UTC0")
+    assert container.run("due", "each") == 0
+    in_zone("UTC0")
+    (container.folder / "environment").unlink()
+    assert [container.run("due", name) for name in ("each", "later", "gone")] == [1, 1, 0]
+    outcomes = [(notice["name"], notice["outcome"]) for notice in container.notices()]
+    assert outcomes == [("each", "done"), ("each", "failed"), ("later", "failed")]
+    assert len(container.tasks()) == 2
 
 
 def test_a_one_time_task_that_the_container_slept_through_is_told_once(

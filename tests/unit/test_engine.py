@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from threading import Lock
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from threading import Event, Lock
 from typing import Any
 from unittest.mock import Mock
 
@@ -125,3 +126,53 @@ def test_a_connection_is_made_once_and_again_after_a_failure(monkeypatch: pytest
     with pytest.raises(EngineError):
         assert engine.api is not None
     assert engine.api is engine.api is client and made.call_count == 2
+
+
+# A command in a container: whoever is in there may hold it up
+
+
+def api_that_runs(output: Iterable[bytes], *codes: int | None) -> Mock:
+    """A client whose command prints this, and whose exit status is asked for as often as there are codes."""
+    api = Mock()
+    api.exec_create.return_value = {"Id": "e"}
+    api.exec_start.return_value = iter(output)
+    api.exec_inspect.side_effect = [{"ExitCode": code} for code in codes]
+    return api
+
+
+def test_a_command_is_heard_to_its_end_and_its_exit_status_waited_for() -> None:
+    api = api_that_runs([b"one\n", b"tw\xc3"], None, 3)
+    assert engine_that(api).run("c0ffee", ["/x", "y"], "agent", 60) == (3, "one\ntw\ufffd")
+    api.exec_create.assert_called_once_with("c0ffee", ["/x", "y"], user="agent")
+
+
+@pytest.mark.parametrize("words", [[], [b"wait"]])
+def test_a_command_that_is_held_up_is_not_waited_for_for_ever(words: list[bytes]) -> None:
+    released = Event()
+
+    def stopped() -> Iterator[bytes]:
+        yield from words
+        released.wait(30)
+
+    try:
+        with pytest.raises(EngineError, match=r"^running /x in container c0ffee: no answer in 0\.1 s"):
+            engine_that(api_that_runs(stopped(), None)).run("c0ffee", ["/x"], "agent", 0.1)
+    finally:
+        released.set()
+
+
+def test_a_command_that_prints_without_end_is_neither_kept_nor_waited_for() -> None:
+    with pytest.raises(EngineError, match=r"no answer in 0\.1 s"):
+        engine_that(api_that_runs(itertools.repeat(bytes(4096)), None)).run("c0ffee", ["/x"], "agent", 0.1)
+    lines = (b"%d\n" % number for number in range(100_000))
+    status, output = engine_that(api_that_runs(lines, 0)).run("c0ffee", ["/x"], "agent", 60)
+    assert (status, len(output), output[-6:]) == (0, 64 * 1024, "99999\n")
+
+
+def test_a_connection_that_breaks_while_a_command_runs_is_the_engines_failure() -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"one"
+        raise ConnectionResetError
+
+    with pytest.raises(EngineError, match=r"no answer from the engine at unix:///s \(ConnectionResetError\)"):
+        engine_that(api_that_runs(broken())).run("c0ffee", ["/x"], "agent", 60)

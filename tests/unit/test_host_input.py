@@ -471,3 +471,37 @@ def test_a_number_of_tokens_is_no_secret() -> None:
     found = of({"name": "web", "env": {"CLAUDE_CODE_MAX_OUTPUT_TOKENS": 9, "MAX_THINKING_TOKENS": 9, "MY_TOKEN": "x"}})
     (text,) = found.warnings
     assert "env.MY_TOKEN looks like a secret" in text
+
+
+# Texts that are none
+
+
+LATIN = "Gr\udcfc\udcdfe"
+"""What Ansible makes of a file in Latin-1."""
+
+
+def test_what_is_not_utf8_is_refused_by_its_path_and_never_quoted() -> None:
+    web = {
+        "name": "web",
+        "instructions": LATIN,
+        "secrets": {"a": f"s3cret{LATIN}"},
+        "skills": ["/a", LATIN],
+        "env": {LATIN: "x"},
+    }
+    found = of(web, {"name": LATIN}, berth_mcp_servers={"one": {"command": LATIN}})
+    told = "has characters that are not UTF-8; was it read from a file in another encoding?"
+    assert {line.removesuffix(told) for line in found.problems if line.endswith(told)} == {
+        "- host db1, project web: berth_projects[0].instructions: ",
+        "- host db1, project web: berth_projects[0].secrets.a: ",
+        "- host db1, project web: berth_projects[0].skills[1]: ",
+        "- host db1, project web: berth_projects[0].env: has a key that ",
+        "- host db1: berth_projects[1].name: ",
+        "- host db1: berth_mcp_servers.one.command: ",
+    }
+    assert found.definitions == ()
+    assert "s3cret" not in "".join(found.problems).encode().decode()
+
+
+@pytest.mark.parametrize("text", ["Grüße", "日本 \U0001f6f3", "\\udcfc"])
+def test_any_other_text_is_fine(text: str) -> None:
+    assert of({"name": "web", "instructions": text}).problems == ()

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import base64
+import errno
 import os
 import stat
 from contextlib import suppress
@@ -197,8 +198,22 @@ def test_the_generation_tells_states_apart_by_names_contents_and_modes() -> None
 
 def test_a_state_that_never_was_and_an_empty_one_are_the_same() -> None:
     assert is_generation_current(HostState(), 5, {})
-    assert is_generation_current(HostState(), 5, {GENERATION: FoundFile(hash_of(b"empty"), 0o400, 7)})
+    assert is_generation_current(HostState(), 5, {GENERATION: FoundFile(hash_of(b"empty"), 0o400, 5)})
     assert not is_generation_current(state(), 5, {})
+
+
+def test_an_empty_state_is_for_all_to_read_as_its_agent_may_be_another_next_time(tmp_path: Path) -> None:
+    write(tmp_path, state())
+    write(tmp_path, HostState())
+    found = read_host_state(str(tmp_path))
+    assert {path: oct(one.mode) for path, one in found.items()} == {GENERATION: "0o444"}
+    assert is_generation_current(HostState(), ME.uid + 1, found)
+
+
+@pytest.mark.parametrize(("uid", "is_current"), [(7, True), (5, False), (None, True)])
+def test_an_empty_state_that_the_agent_cannot_read_is_to_be_written_again(uid: int | None, is_current: bool) -> None:
+    there = {GENERATION: FoundFile(hash_of(b"empty"), 0o400, 7)}
+    assert is_generation_current(HostState(), uid, there) == is_current
 
 
 def test_private_files_are_told_of_without_even_a_hash() -> None:
@@ -246,6 +261,18 @@ def test_all_files_of_a_folder_are_copied_or_those_that_are_named(keys: Path) ->
     assert sorted(copied(keys, but=("id_ed25519", "else")).files) == ["ssh/id_ed25519.pub"]
     assert copied(keys / "nowhere", optional=True).files == {}
     assert copied(keys, only=("nothing",), optional=True).files == {}
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.ENOENT])
+def test_a_folder_that_cannot_be_read_or_has_just_gone_is_told(
+    keys: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def refused(path: str) -> list[str]:
+        raise OSError(code, os.strerror(code), path)
+
+    monkeypatch.setattr(os, "listdir", refused)
+    told = f"{keys}: cannot be read ({os.strerror(code)}). It is to be copied for the agent."
+    assert copy_problems(HostState(copies=(Copy(str(keys), "ssh", "credentials"),))) == [told]
 
 
 def test_a_copy_that_changes_is_written_again(keys: Path, tmp_path: Path) -> None:

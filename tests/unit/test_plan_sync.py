@@ -26,6 +26,7 @@ from ansible_collections.berth.projects.plugins.module_utils.records import Reco
 from ansible_collections.berth.projects.plugins.module_utils.world import View
 from ansible_collections.berth.projects.tests.unit.builders import (
     CONTAINER_ID,
+    IMAGE,
     SITE,
     container_of,
     definition,
@@ -139,11 +140,32 @@ def test_starting_and_stopping_leave_it_alone() -> None:
     assert plan(files={}, record=replace(RECORD, taken=None), operation="state") == Plan("web")
 
 
+def test_an_upgrade_writes_it_for_the_agent_of_the_new_container() -> None:
+    upgrade: Mapping[str, Any] = {"operation": "upgrade", "apply_images": True}
+    older = container_of(WEB, image_id="sha256:older")
+    moved = replace(WEB, user=User(1001, 1001))
+    assert steps(plan(moved, container=older, **upgrade)) == ["sync prompt, secrets", f"replace from {IMAGE}"]
+    assert steps(plan(moved, container=older, agents=("claude",), **upgrade)) == []
+
+
+def test_an_upgrade_that_makes_no_container_leaves_it_alone() -> None:
+    changed = replace(WEB, host_state=HostState())
+    assert steps(plan(changed, operation="upgrade", apply_images=True)) == []
+
+
 def test_what_is_declared_no_more_is_taken_back() -> None:
     bare = replace(WEB, host_state=HostState())
     assert steps(plan(bare)) == ["sync host state", "take-over"]
     assert plan(bare, files=there(HostState()), record=replace(RECORD, taken="empty")) == Plan("web")
     assert plan(bare, files={}, record=replace(RECORD, taken=None)) == Plan("web")
+
+
+def test_an_empty_state_that_root_alone_may_read_is_written_again_before_it_is_taken_over() -> None:
+    bare = replace(WEB, host_state=HostState())
+    roots = {GENERATION: FoundFile(hash_of(b"empty"), 0o400, 0)}
+    assert steps(plan(bare, files=roots)) == ["sync host state", "take-over"]
+    assert steps(plan(bare, files=roots, container={})) == ["sync host state", "create", "start"]
+    assert steps(plan(replace(WEB, state="absent"), files=roots, container={})) == []
 
 
 @pytest.mark.parametrize("options", [{}, {"operation": "destroy"}])

@@ -258,6 +258,43 @@ def test_no_link_is_followed_and_the_other_entries_are_taken_over(
     assert len(pair.tree()) == 10
 
 
+@pytest.mark.parametrize("link", LINKS)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_link_in_the_way_of_what_is_declared_no_more_is_told_once_and_left(
+    pair: Pair, tmp_path: Path, capsys: pytest.CaptureFixture[str], link: str, when: str
+) -> None:
+    target, outside = pair.home / link, tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("untouched")
+    pair.declare(FIRST)
+    if when == "after":
+        pair.take_over()
+        target.rename(tmp_path / "moved")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.symlink_to(outside)
+    if when == "before":
+        assert pair.take_over() == 1
+    generation = pair.declare({"x": ""}, [])
+    capsys.readouterr()
+    assert pair.take_over() == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told.pop() == f"berth: taken over {generation}"
+    assert {line.partition(" is a link")[0] for line in told} <= {f"berth: warning: ~/{link}"}
+    assert told or when == "before"
+    assert [path.name for path in outside.rglob("*")] == ["file"]
+    assert json.loads((pair.home / berth_takeover.TAKEN).read_text())["entries"] == {}
+
+
+def test_a_file_that_is_declared_no_more_does_not_keep_the_others_from_being_taken_over(pair: Pair) -> None:
+    pair.declare(FIRST)
+    pair.take_over()
+    (pair.home / ".ssh" / "more").rename(pair.home / "elsewhere")
+    (pair.home / ".ssh" / "more").symlink_to(pair.home / "elsewhere")
+    pair.declare(SECOND)
+    assert pair.take_over() == 0
+    assert pair.tree()[".ssh/id_b"] == "b"
+
+
 @pytest.mark.parametrize("path", [".local", ".local/state/berth", ".local/state/berth/taken.json"])
 def test_a_link_in_the_way_of_what_berth_remembers_is_an_error(pair: Pair, tmp_path: Path, path: str) -> None:
     (pair.home / path).parent.mkdir(parents=True, exist_ok=True)

@@ -24,6 +24,16 @@ class Problem(Exception):
     """What a person has to know, and what they can do about it."""
 
 
+class InTheWay(Problem):
+    """A link, or another kind of file, stands at ``path`` of the home, where Berth has to go."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        super().__init__(
+            f"~/{path} is a link, or of another kind than what goes there; Berth follows none. Move it out of the way"
+        )
+
+
 class Held(Problem):
     """Another process holds the lock."""
 
@@ -43,12 +53,8 @@ def no_link(path: str) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENOTDIR):
-            raise Problem(in_the_way(path)) from None
+            raise InTheWay(path) from None
         raise
-
-
-def in_the_way(path: str) -> str:
-    return f"~/{path} is a link, or of another kind than what goes there; Berth follows none. Move it out of the way"
 
 
 def open_folder(folder: int, name: str, make: bool) -> int:
@@ -67,7 +73,7 @@ def refuse_unless(folder: int, name: str, path: str, allowed: Callable[[int], bo
     except FileNotFoundError:
         return
     if not allowed(mode):
-        raise Problem(in_the_way(path))
+        raise InTheWay(path)
 
 
 def read_file(folder: int, name: str, path: str) -> tuple[bytes, int] | None:
@@ -79,7 +85,7 @@ def read_file(folder: int, name: str, path: str) -> tuple[bytes, int] | None:
     with open(descriptor, "rb") as file:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):
-            raise Problem(in_the_way(path))
+            raise InTheWay(path)
         return file.read(), stat.S_IMODE(mode)
 
 

@@ -20,7 +20,7 @@ from typing import Any, Callable
 import berth_json
 import berth_tasks
 from berth_block import Markers, find_block, with_block
-from berth_files import Problem, hash_of, hash_of_tree
+from berth_files import InTheWay, Problem, hash_of, hash_of_tree
 from berth_home import NEW_FOLDER, OLD_FOLDER, Home
 
 Owned = dict[str, list[str]]
@@ -39,10 +39,26 @@ class Report:
         self.errors += 1
         print(f"berth: error: {text}", flush=True)
 
-    def attempt(self, what: str, do: Callable[[], Any]) -> bool:
-        """Do something whose failure must not keep the rest from being done."""
+    def give_up(self, problem: InTheWay) -> None:
+        """What is declared no more cannot be looked for behind a link."""
+        self.warning(
+            f"~/{problem.path} is a link, or of another kind than what Berth made there, and is left as it is; what "
+            "was declared once and is no more may still be behind it"
+        )
+
+    def attempt(self, what: str, do: Callable[[], Any], is_removal: bool = False) -> bool:
+        """Do something whose failure must not keep the rest from being done.
+
+        Args:
+            is_removal: A link in the way ends it then, for who declares nothing there has nothing to wait for.
+        """
         try:
             do()
+        except InTheWay as problem:
+            if is_removal:
+                self.give_up(problem)
+                return True
+            self.error(str(problem))
         except Problem as problem:
             self.error(str(problem))
         except OSError as error:
@@ -192,7 +208,9 @@ class Folders(Kind):
             self.home.remove(self.path(leftover))
         for name in sorted({*wanted, *self.owned}):
             files = wanted.get(name)
-            done = self.report.attempt(self.shown(name), lambda name=name, files=files: self._settle(name, files, now))
+            done = self.report.attempt(
+                self.shown(name), lambda name=name, files=files: self._settle(name, files, now), files is None
+            )
             if done and files is None:
                 now.pop(name, None)
         return now
@@ -225,7 +243,9 @@ class Files(Kind):
         wanted, now = self.source.files(), dict(self.owned)
         for name in sorted({*wanted, *self.owned}):
             content = wanted[name][0] if name in wanted else None
-            if self.report.attempt(self.shown(name), lambda name=name, content=content: self._settle(name, content)):
+            if self.report.attempt(
+                self.shown(name), lambda name=name, content=content: self._settle(name, content), content is None
+            ):
                 if content is None:
                     now.pop(name, None)
                 else:

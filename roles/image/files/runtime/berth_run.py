@@ -17,10 +17,11 @@ import berth_notices
 from berth_cron import seconds_of
 from berth_files import Held, Problem
 from berth_home import Home
-from berth_tasks import Task, changing
+from berth_tasks import Task, changing, load
 
 PROGRAM = ("/usr/local/bin/claude", "-p")
 ENVIRONMENT = "/dev/shm/berth/environment"
+_ZONES_APART = 26 * 3600  # seconds, at most
 _OF_A_SHELL = ("OLDPWD", "PWD", "SHLVL", "_")
 
 
@@ -48,18 +49,34 @@ def run_due(home: Home, name: str) -> int:
     Raises:
         Problem: Its environment is not there; a notice says so. A one-time task is not done then.
     """
-    with changing(home) as tasks:
-        task = tasks.active().get(name)
-        if task is None or ("at" in task and time.time() < seconds_of(task["at"])):
-            return 0
-        try:
-            environment = container_environment()
-        except Problem as problem:
+    try:
+        environment = container_environment()
+    except Problem as problem:
+        # Nothing is settled: without the environment nobody knows the time zone, so it is not known what was missed.
+        if _is_time(load(home).active().get(name), _ZONES_APART):
             berth_notices.add(home, name, outcome="failed", start=berth_notices.now(), reason=str(problem))
             raise
+        return 0
+    _go_by_time_of(environment)
+    with changing(home) as tasks:
+        task = tasks.active().get(name)
+        if task is None or not _is_time(task):
+            return 0
         if "at" in task:
             tasks.finish(name)
     return run(home, name, task, environment, is_shown=False)
+
+
+def _is_time(task: Task | None, early: float = 0) -> bool:
+    """Whether a task may run; cron starts a one-time task each year, and ``early`` seconds are allowed for."""
+    return task is not None and ("at" not in task or time.time() + early >= seconds_of(task["at"]))
+
+
+def _go_by_time_of(environment: Mapping[str, str]) -> None:
+    """Take the container's time zone: cron itself has it, its jobs do not, and a read-only container is set to UTC."""
+    if "TZ" in environment:
+        os.environ["TZ"] = environment["TZ"]
+        time.tzset()
 
 
 def run(home: Home, name: str, task: Task, environment: Mapping[str, str], is_shown: bool) -> int:

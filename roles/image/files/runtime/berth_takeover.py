@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from berth_files import Problem
+from berth_files import InTheWay, Problem
 from berth_home import HOME, STATE, Home
 from berth_kinds import KINDS, Kind, Owned, Report, Source
 
@@ -131,7 +131,12 @@ def _intend(taken: Taken, identity: str, kind: Kind) -> None:
 
 def _do(taken: Taken, identity: str, kind: Kind, gone: Mapping[str, Any]) -> None:
     failed_before = kind.report.errors
-    owned = kind.apply()
+    try:
+        owned = kind.apply()
+    except InTheWay as problem:
+        if identity not in gone:
+            raise
+        kind.report.give_up(problem)
     if identity not in gone:
         taken.remember(identity, kind.entry, owned)
     elif kind.report.errors == failed_before:

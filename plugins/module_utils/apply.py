@@ -22,7 +22,7 @@ from ansible_collections.berth.projects.plugins.module_utils.definition import (
 )
 from ansible_collections.berth.projects.plugins.module_utils.erase import erase
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError, as_sentence, message_of
-from ansible_collections.berth.projects.plugins.module_utils.host_state import HostState
+from ansible_collections.berth.projects.plugins.module_utils.host_state import UNFINISHED, HostState
 from ansible_collections.berth.projects.plugins.module_utils.host_writer import HostWriter
 from ansible_collections.berth.projects.plugins.module_utils.launch import Start
 from ansible_collections.berth.projects.plugins.module_utils.names import container_name
@@ -224,13 +224,15 @@ def _give_back(work: _Work, plan: Plan, tools: Tools) -> None:
 
 
 def _take_over(work: _Work, step: Step, tools: Tools) -> None:
-    generation = work.declared.host_state.generation
+    generation, known = work.declared.host_state.generation, work.record
+    work.record = known.has_taken(UNFINISHED)
     status, output = tools.engine.run(work.id, [TAKE_OVER, generation], "agent", tools.ready_timeout)
     said = Start()
     for line in output.splitlines():
         said = said.with_line(line)
     work.warnings += said.warnings
     if status in (126, 127):
+        work.record = known
         raise BerthError(
             f"The image of the container has no {TAKE_OVER}, which takes the agent's configuration over. Upgrade the "
             "project to a current base image (playbook upgrade)."

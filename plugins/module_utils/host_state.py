@@ -20,6 +20,8 @@ from ansible_collections.berth.projects.plugins.module_utils.fingerprint import 
 GENERATION = "generation"
 EMPTY = "empty"
 """The generation of a state without files. One that was never written counts as empty, too."""
+UNFINISHED = "unfinished"
+"""What a container has taken over where a take-over has failed: no generation, not even the one before."""
 
 _READ_BY_ALL = 0o004
 _PRIVATE_ASPECTS = frozenset(("auth", "credentials", "mcp_servers", "secrets"))

@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition, User
 from ansible_collections.berth.projects.plugins.module_utils.host_state import (
     GENERATION,
+    UNFINISHED,
     FoundFile,
     HostState,
     WantedFile,
@@ -84,6 +85,11 @@ def test_a_take_over_that_was_cut_off_is_made_up_for() -> None:
     planned = plan(record=replace(RECORD, taken=None))
     assert steps(planned) == ["take-over"]
     assert planned.reasons[0].aspect == "take-over"
+
+
+def test_a_take_over_that_failed_is_undone_also_where_nothing_is_declared_any_more() -> None:
+    bare = replace(WEB, host_state=HostState())
+    assert steps(plan(bare, files=there(HostState()), record=replace(RECORD, taken=UNFINISHED))) == ["take-over"]
 
 
 def test_files_that_were_all_written_but_not_called_complete_are() -> None:

@@ -285,6 +285,23 @@ def test_a_link_in_the_way_of_what_is_declared_no_more_is_told_once_and_left(
     assert json.loads((pair.home / berth_takeover.TAKEN).read_text())["entries"] == {}
 
 
+@pytest.mark.parametrize("before", [{}, SECOND], ids=["nothing", "another"])
+def test_what_a_take_over_that_failed_has_done_goes_when_what_was_before_is_declared_again(
+    pair: Pair, before: dict[str, str]
+) -> None:
+    pair.declare(before)
+    pair.take_over()
+    was = pair.tree()
+    os.mkfifo(pair.home / ".claude.json") if not before else pair.put(".ssh/more", "no folder")
+    pair.declare({path: text for path, text in FIRST.items() if "seed" not in path})
+    assert pair.take_over() == 1
+    assert pair.tree() != was
+    (pair.home / (".ssh/more" if before else ".claude.json")).unlink()
+    pair.declare(before)
+    assert pair.take_over() == 0
+    assert pair.tree() == was
+
+
 def test_a_file_that_is_declared_no_more_does_not_keep_the_others_from_being_taken_over(pair: Pair) -> None:
     pair.declare(FIRST)
     pair.take_over()

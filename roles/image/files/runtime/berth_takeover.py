@@ -25,6 +25,7 @@ from berth_kinds import KINDS, Kind, Owned, Report, Source
 
 HOST_STATE = "/etc/berth"
 EMPTY = "empty"
+UNFINISHED = "unfinished"
 GENERATION = f"{STATE}/generation"
 TAKEN = f"{STATE}/taken.json"
 LOCK = f"{STATE}/lock"
@@ -74,6 +75,9 @@ def take_over(home: Home, host_state: Path) -> int:
             generation = _generation_of(host_state)
             if generation is None or generation == _taken_generation(home):
                 return 0
+            # Until all is done no generation is taken, the one before neither: it may be declared again.
+            if _taken_generation(home) != UNFINISHED:
+                home.write(GENERATION, f"{UNFINISHED}\n".encode())
             report = Report()
             _take_all(home, host_state, report)
             if report.errors:

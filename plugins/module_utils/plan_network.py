@@ -37,6 +37,7 @@ _STARTING = frozenset(("start", "restart", "unpause", "replace"))
 _PROVING = frozenset(("start", "restart", "replace"))
 """After these the containers that waited aside in case it should fail are gone."""
 
+_ENDING = ("reset", "destroy")
 _CLEARING = frozenset(("clean", "set-aside", "rename"))
 _STOP = Step("proxy", "stop")
 
@@ -58,6 +59,8 @@ def with_network(plan: Plan, case: Case) -> Plan:
         return plan
     if _is_gone_after(plan, view):
         return without_network(plan, view)
+    if case.policy.operation in _ENDING and not plan.making:  # put off: what is to go is not mended before
+        return plan
     if view.is_aside and not plan.making and "rename" not in _verbs(plan):
         return plan
     clash = _clash(case)

@@ -287,6 +287,20 @@ def test_networks_and_proxy_go_with_their_project(host: TestHost, api: Any, name
     assert networks(api, name) == {} and host.names(name) == []
 
 
+@pytest.mark.parametrize("operation", ["reset", "destroy"])
+def test_a_proxy_goes_on_while_the_end_of_its_project_waits_for_an_agent(
+    host: TestHost, api: Any, name: str, operation: str
+) -> None:
+    wanted = project(name, "restricted", ONE)
+    provision(host, wanted)
+    started = api.inspect_container(f"berth-{name}.proxy")["State"]["StartedAt"]
+    working = "echo 'touch /tmp/up; sleep 600; true' > /tmp/claude; sh /tmp/claude >/dev/null 2>&1 &"
+    host.run(name, "sh", "-c", f"{working} until [ -e /tmp/up ]; do sleep 0.1; done")
+    done = host.provision(project(name, "restricted", ONE, TWO), operation=operation).only
+    assert (done["error"], done["steps"]) == (None, []) and "an agent is at work" in done["warnings"][0]
+    assert api.inspect_container(f"berth-{name}.proxy")["State"]["StartedAt"] == started
+
+
 def test_what_no_definition_names_is_told(host: TestHost, api: Any, name: str) -> None:
     provision(host, project(name, "restricted", ONE))
     told = {(one["type"], one["kind"], one["name"]) for one in host.look().raw["orphans"]}

@@ -424,6 +424,13 @@ def test_networks_and_proxy_go_after_a_container_that_is_removed(egress: str) ->
         assert steps_of(waiting) == []
 
 
+@pytest.mark.parametrize("policy", [{"operation": "reset"}, {"operation": "destroy"}, {"destroy_data": True}], ids=str)
+@pytest.mark.parametrize("proxy", [None, proxy_for(RESTRICTED, "older"), proxy_for(RESTRICTED, status="exited")])
+def test_what_is_to_go_is_not_mended_while_that_waits_for_an_agent(policy: Any, proxy: Listed | None) -> None:
+    found = well(RESTRICTED, proxy=proxy, agents=BUSY, **{"operation": "destroy", **policy})
+    assert steps_of(found) == [] and "an agent is at work" in found.warnings[0]
+
+
 def test_an_undeclared_project_that_only_has_networks_or_a_proxy_left_is_cleared_away() -> None:
     networks, proxy = there("open", "restricted").of("web"), proxy_for(RESTRICTED)
     found = plan_undeclared("web", View(networks=networks, proxy=proxy), Policy())

@@ -257,6 +257,16 @@ def test_the_proxy_stops_with_its_project_and_starts_before_it(host: TestHost, a
     assert done["steps"] == ["proxy start", "start"]
 
 
+def test_the_proxy_stops_with_a_project_that_is_replaced_and_stopped_at_once(
+    host: TestHost, api: Any, name: str
+) -> None:
+    wanted = project(name, "restricted", ONE)
+    provision(host, wanted)
+    done = settled(host, {**wanted, "state": "stopped", "env": {"A": "2"}})
+    assert done["action"] == "replace"
+    assert api.inspect_container(f"berth-{name}.proxy")["State"]["Running"] is False
+
+
 def test_start_and_stop_see_to_the_proxy_as_well_and_leave_it_as_it_is(
     host: TestHost, api: Any, name: str, port: int
 ) -> None:

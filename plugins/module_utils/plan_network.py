@@ -133,8 +133,8 @@ def _mended(plan: Plan, case: Case, egress: str) -> Plan:
     # A container that an interrupted run has left may have the ports that the proxy needs, so it goes first. A proxy
     # that is to stop is of use until the container has stopped.
     cleared = 1 + max((index for index, step in enumerate(plan.steps) if step.verb in _CLEARING), default=-1)
-    first = [step for step in steps if step != _STOP]
-    last = [step for step in steps if step == _STOP]
+    last = [step for step in steps if step.verb == "proxy" and not (step.body or {}).get("is_up")]
+    first = [step for step in steps if step not in last]
     done = (*plan.steps[:cleared], *first, *plan.steps[cleared:], *last)
     return replace(plan, steps=done, reasons=(*plan.reasons, *reasons))
 
@@ -177,6 +177,10 @@ def _proxy_step(case: Case, is_up: bool) -> tuple[Step, Reason] | None:
     wanted = Applied(settings.config, definition.network.allow)
     if is_up and (view.applied != wanted or view.proxy_config != settings.config):
         return _proxy("reload", is_up), _allow_reason(view, wanted)
+    # Playbook start takes the proxy as it is, so the file must be right by then. What was applied says nothing here:
+    # nobody reads it before that.
+    if not is_up and view.proxy_config != settings.config:
+        return _proxy("configure", is_up), _allow_reason(view, wanted)
     return _as_it_is(view, is_up)
 
 

@@ -267,6 +267,23 @@ def test_the_proxy_stops_with_a_project_that_is_replaced_and_stopped_at_once(
     assert api.inspect_container(f"berth-{name}.proxy")["State"]["Running"] is False
 
 
+def test_a_list_that_is_narrowed_while_a_project_is_stopped_holds_from_its_start(host: TestHost, name: str) -> None:
+    wide, narrow = project(name, "restricted", ONE, TWO), project(name, "restricted", ONE)
+    provision(host, wide)
+    settled(host, {**wide, "state": "stopped"})
+    assert settled(host, {**narrow, "state": "stopped"})["steps"] == ["proxy configure"]
+    provision(host, narrow, operation="state")
+    assert host.run(name, "nc", "berth-proxy", "3128") == ONE
+
+
+def test_a_list_that_is_narrowed_as_a_project_stops_holds_from_its_start(host: TestHost, name: str) -> None:
+    wide, narrow = project(name, "restricted", ONE, TWO), project(name, "restricted", ONE)
+    provision(host, wide)
+    assert settled(host, {**narrow, "state": "stopped"})["steps"] == ["stop", "proxy configure"]
+    provision(host, narrow, operation="state")
+    assert host.run(name, "nc", "berth-proxy", "3128") == ONE
+
+
 def test_start_and_stop_see_to_the_proxy_as_well_and_leave_it_as_it_is(
     host: TestHost, api: Any, name: str, port: int
 ) -> None:

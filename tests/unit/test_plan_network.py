@@ -264,12 +264,29 @@ def test_what_a_proxy_allows_is_changed_as_it_runs(wanted: Definition, files: An
     assert steps_of(well(wanted, files=files, agents=BUSY)) == ["proxy reload"]
 
 
-def test_what_a_stopped_proxy_allows_is_seen_to_when_it_starts() -> None:
-    wanted = replace(restricted("a.example"), state="stopped")
-    stopped = proxy_for(RESTRICTED, status="exited")
-    assert well(wanted, container_of(wanted, status="exited"), proxy=stopped).steps == ()
+def test_what_a_stopped_proxy_allows_is_written_at_once_and_read_when_it_starts() -> None:
+    """Playbook start takes the proxy as it is, and must not start it with an older list."""
+    wanted, older = replace(restricted("a.example"), state="stopped"), {"proxy_config": "d" * 64}
+    container, stopped = container_of(wanted, status="exited"), proxy_for(RESTRICTED, status="exited")
+    found = well(wanted, container, proxy=stopped, files=older)
+    assert (steps_of(found), found.action) == (["proxy configure"], "update")
+    assert found.steps[0].body == {"is_up": False}
+    assert told(found) == [
+        ("network", {"a.example": None, "example.com": "allowed"}, {"a.example": "allowed", "example.com": None})
+    ]
+    assert well(wanted, container, proxy=stopped).steps == ()
     started = replace(wanted, state="started")
-    assert steps_of(well(started, container_of(wanted, status="exited"), proxy=stopped)) == ["proxy start", "start"]
+    assert steps_of(well(started, container, proxy=stopped)) == ["proxy start", "start"]
+
+
+def test_a_proxy_that_stops_gets_its_configuration_in_the_same_run() -> None:
+    found = well(replace(RESTRICTED, state="stopped"), files={"proxy_config": "d" * 64})
+    assert (steps_of(found), found.steps[1].body) == (["stop", "proxy configure"], {"is_up": False})
+
+
+def test_one_that_stops_and_has_to_be_made_anew_is_of_use_until_its_container_has_stopped() -> None:
+    found = well(replace(RESTRICTED, state="stopped"), proxy=proxy_for(RESTRICTED, "older"))
+    assert (steps_of(found), found.steps[1].body) == (["stop", "proxy make"], {"is_up": False})
 
 
 @pytest.mark.parametrize(("wanted", "own"), [(OPEN, "open"), (RESTRICTED, "inner")])

@@ -90,6 +90,22 @@ def test_no_egress_is_no_network_at_all(host: TestHost, api: Any, name: str) -> 
     assert host.run(name, "ls", "/sys/class/net").split() == ["lo"]
 
 
+@pytest.mark.parametrize("state", ["started", "stopped"])
+def test_no_egress_stays_so_whatever_the_container_was_put_on(host: TestHost, api: Any, name: str, state: str) -> None:
+    wanted = {**project(name, "none"), "state": state}
+    provision(host, project(name, "none"))
+    container = host.container(name)["Id"]
+    api.disconnect_container_from_network(f"berth-{name}", "none")
+    api.connect_container_to_network(f"berth-{name}", "bridge")
+    assert "leave bridge" in [step.partition(" ")[2] for step in settled(host, wanted)["steps"]]
+    assert joined(api, f"berth-{name}") <= {"none"}
+    settled(host, {**wanted, "state": "stopped"})
+    settled(host, {**wanted, "state": "started"})
+    assert host.container(name)["Id"] == container
+    assert joined(api, f"berth-{name}") <= {"none"}
+    assert host.run(name, "ls", "/sys/class/net").split() == ["lo"]
+
+
 def test_restricted_egress_is_an_internal_network_and_a_proxy(host: TestHost, api: Any, name: str) -> None:
     settled(host, project(name, "restricted", ONE))
     found = networks(api, name)

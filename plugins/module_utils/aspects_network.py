@@ -44,7 +44,7 @@ def wanted_network(definition: Definition, site: Site) -> Values:
         values["host"] = HOST_NAME if network.host_access else None
         values[open_network(definition.name)] = "connected"
     if network.is_restricted:
-        values["proxy"] = network.proxy
+        values["proxy"] = "another one" if network.proxy == "" else network.proxy
         values[inner_network(definition.name)] = "connected"
     return values
 
@@ -106,7 +106,7 @@ def create_network(definition: Definition, site: Site) -> Body:
     if not network.is_restricted:
         hosts = [HOST_ENTRY] if network.host_access else []
         return {"HostConfig": {"NetworkMode": open_network(definition.name), "ExtraHosts": hosts}}
-    if network.proxy is None:
+    if not network.proxy:
         raise ValueError("the proxy's address is not settled")
     return {
         "Env": {**PROXY_VARIABLES, "BERTH_PROXY": f"{PROXY_HOST}:{PROXY_PORT}"},

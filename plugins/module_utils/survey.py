@@ -118,7 +118,10 @@ def survey(engine: Engine | None, request: Request, records: Records) -> Survey:
     is_reset = request.policy.operation == "reset"  # which makes as if for the first time
     known = {project: View() for project in views} if is_reset else views
     definitions, warnings = settle_users(request.definitions, known)
-    definitions = {name: settle_network(settle_runtime(one, facts), known[name]) for name, one in definitions.items()}
+    taken = listing.networks.subnets
+    definitions = {
+        name: settle_network(settle_runtime(one, facts), known[name], taken) for name, one in definitions.items()
+    }
 
     coming = _coming_images(request, image_list)
     planner = _Planner(

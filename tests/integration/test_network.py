@@ -14,9 +14,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import docker.errors
+import docker.types
 import pytest
 from engine_names import Namespace
 from host import TestHost
@@ -262,6 +263,37 @@ def test_networks_that_were_pruned_while_nothing_ran_are_made_anew(
     if egress == "restricted":
         assert networks(api, name)["inner"]["IPAM"]["Config"] == address
         assert host.run(name, "nc", "berth-proxy", "3128") == ONE
+
+
+@pytest.fixture
+def squatter(api: Any, name: str) -> Iterator[Callable[[str], None]]:
+    """Takes a subnet for a network of somebody else's."""
+    made: list[str] = []
+
+    def take(subnet: str) -> None:
+        ipam = docker.types.IPAMConfig(pool_configs=[docker.types.IPAMPool(subnet=subnet)])
+        made.append(api.create_network(f"{name}-mine", driver="bridge", ipam=ipam)["Id"])
+
+    yield take
+    for one in made:
+        api.remove_network(one)
+
+
+def test_a_container_whose_subnet_was_taken_while_it_was_stopped_is_replaced(
+    host: TestHost, api: Any, name: str, squatter: Callable[[str], None]
+) -> None:
+    wanted = project(name, "restricted", ONE)
+    pool = {"network_pool": "10.214.65.0/25"}
+    provision(host, wanted, **pool)
+    (taken,) = networks(api, name)["inner"]["IPAM"]["Config"]
+    provision(host, {**wanted, "state": "stopped"}, **pool)
+    for one in networks(api, name).values():
+        api.remove_network(one["Id"])
+    squatter(taken["Subnet"])
+    refused = host.provision(wanted, operation="state", **pool).only
+    assert refused["steps"] == [] and "run berth.projects.provision first" in refused["error"]
+    assert settled(host, wanted, **pool)["action"] == "replace"
+    assert host.run(name, "nc", "berth-proxy", "3128") == ONE
 
 
 def test_the_proxy_stops_with_its_project_and_starts_before_it(host: TestHost, api: Any, name: str) -> None:

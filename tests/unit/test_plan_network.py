@@ -488,6 +488,7 @@ def test_a_plan_that_fails_does_nothing_to_networks() -> None:
         (RESTRICTED.behind(None), View(), None),
         (RESTRICTED.behind(None), View(networks=there("restricted").of("web")), PROXY_ADDRESS),
         (RESTRICTED.behind(None), View(container_of(RESTRICTED.behind("10.213.9.18"))), "10.213.9.18"),
+        (RESTRICTED.behind(None), View(container_of(RESTRICTED.behind("10.213.8.2"))), ""),
         (RESTRICTED.behind(None), View(container_of(OPEN)), None),
         (OPEN, View(container_of(RESTRICTED), networks=there("restricted").of("web")), None),
     ],
@@ -495,4 +496,30 @@ def test_a_plan_that_fails_does_nothing_to_networks() -> None:
 def test_an_address_is_that_of_the_network_or_the_one_that_the_container_knows(
     wanted: Definition, view: View, address: str | None
 ) -> None:
-    assert settle_network(wanted, view).network.proxy == address
+    taken = ["10.213.8.0/24", "10.213.9.0/28", "10.213.9.32/28", "192.0.2.0/24"]
+    assert settle_network(wanted, view, taken).network.proxy == address
+
+
+@pytest.mark.parametrize("state", ["started", "stopped"])
+def test_a_container_whose_proxy_can_have_its_address_no_more_is_replaced_at_once(state: str) -> None:
+    wanted = replace(RESTRICTED, state=state)
+    another = Networks(networks_for("restricted", project="api"), SITE.scope)
+    found = of(wanted, container_of(wanted, status="exited"), another)
+    assert steps_of(found) == ["replace"]
+    assert told(found)[0][1]["proxy"] == PROXY_ADDRESS and told(found)[0][2]["proxy"] == "another one"
+
+
+@pytest.mark.parametrize("is_made", [False, True], ids=["before its network is made", "after that"])
+def test_starting_alone_does_not_start_it(is_made: bool) -> None:
+    another = networks_for("restricted", project="api")
+    own = [
+        {**entry, "IPAM": {"Config": [{"Subnet": f"10.213.5.{16 * number}/28"}]}}
+        for number, entry in enumerate(networks_for("restricted"))
+    ]
+    networks = Networks([*another, *(own if is_made else [])], SITE.scope)
+    exited = container_of(RESTRICTED, status="exited")
+    stopped = proxy_for(RESTRICTED, status="exited")
+    found = of(restricted(settings=None), exited, networks, stopped, operation="state")
+    assert found.steps == () and found.error is not None and "run berth.projects.provision first" in found.error
+    stopping = of(restricted(settings=None, state="stopped"), exited, networks, stopped, operation="state")
+    assert stopping.error is None

@@ -61,8 +61,8 @@ class Proxies:
     def have(self, definition: Definition, is_up: bool) -> None:
         """Have the proxy of a definition as it should be: with its configuration in effect, if it is to run.
 
-        One that is to run and is as it should be goes on with its connections. One that was not seen ready since it was made, or
-        that ends again and again, is started afresh: a command to reload would find nobody.
+        One that is to run and is as it should be goes on with its connections. One that was not seen ready since it was
+        made, or that ends again and again, is started afresh: a command to reload would find nobody.
 
         Args:
             definition: With the proxy's settings and its address.

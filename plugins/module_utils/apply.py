@@ -155,6 +155,12 @@ def _network(work: _Work, step: Step, tools: Tools) -> None:
     egress = egress_of(work.existing)
     if egress == work.declared.network.egress:
         work.definition = tools.gate.have_networks(work.declared)
+        is_stranded = work.declared.network.proxy != proxy_of(work.existing)
+        if is_stranded and work.declared.state == "started" and not work.view.is_running:
+            raise BerthError(
+                f"The network {step.detail} had to be made elsewhere just now, so the container would start and not "
+                "reach its proxy. Run berth.projects.provision again: it replaces the container."
+            )
     else:  # of a container that waits for its replacement
         tools.gate.have_networks(replace(work.declared, network=Network(egress, proxy=proxy_of(work.existing))))
 

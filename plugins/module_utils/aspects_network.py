@@ -32,6 +32,7 @@ _NO_RESOLVER = "127.0.0.1"
 _QUICK = ["timeout:1", "attempts:1"]
 
 _SHARED = "bridge"
+_NOWHERE = "none"
 _FIXED = ("egress", "proxy", "host")
 """Values that a container is made with: the engine cannot change them."""
 
@@ -43,7 +44,7 @@ def wanted_network(definition: Definition, site: Site) -> Values:
         values["host"] = HOST_NAME if network.host_access else None
         values[open_network(definition.name)] = "connected"
     if network.is_restricted:
-        values["proxy"] = network.proxy
+        values["proxy"] = "another one" if network.proxy == "" else network.proxy
         values[inner_network(definition.name)] = "connected"
     return values
 
@@ -52,7 +53,8 @@ def actual_network(container: Container, wanted: Values) -> Values:
     """What a real container reaches.
 
     Networks that somebody connected besides are left alone where the declared one is open: they take nothing away.
-    They would open a restricted one. The engine's own bridge is shared by all that is on it, so nobody stays there.
+    They would open a restricted one, and one that is to reach nothing. The engine's own bridge is shared by all that is
+    on it, so nobody stays there.
     """
     joined = container["NetworkSettings"].get("Networks") or {}
     values: dict[str, str | None] = {
@@ -64,9 +66,8 @@ def actual_network(container: Container, wanted: Values) -> Values:
         values["proxy"] = None  # its network is still to be made, and can get the same address
     known = [name for name in wanted if name not in _FIXED]
     values.update({name: "connected" if name in joined else None for name in known})
-    if wanted["egress"] != "none":
-        more = [name for name in joined if name not in wanted]
-        values.update({name: "connected" for name in more if wanted["egress"] == "restricted" or name == _SHARED})
+    more = [name for name in joined if name not in wanted and name != _NOWHERE]
+    values.update({name: "connected" for name in more if wanted["egress"] != "open" or name == _SHARED})
     return values
 
 
@@ -105,7 +106,7 @@ def create_network(definition: Definition, site: Site) -> Body:
     if not network.is_restricted:
         hosts = [HOST_ENTRY] if network.host_access else []
         return {"HostConfig": {"NetworkMode": open_network(definition.name), "ExtraHosts": hosts}}
-    if network.proxy is None:
+    if not network.proxy:
         raise ValueError("the proxy's address is not settled")
     return {
         "Env": {**PROXY_VARIABLES, "BERTH_PROXY": f"{PROXY_HOST}:{PROXY_PORT}"},

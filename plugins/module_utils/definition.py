@@ -114,7 +114,7 @@ class Network:
         egress: ``open`` (a bridge of its own), ``restricted`` (what its proxy allows) or ``none``.
         allow: What the proxy allows, as it was written, sorted: ``example.com``, ``*.example.com``, ``example.com:22``.
         host_access: Whether it may reach its host as ``host.docker.internal``.
-        proxy: The address of its proxy, once that is settled.
+        proxy: The address of its proxy, once that is settled; empty where it can only be another than the one before.
     """
 
     egress: str = "open"

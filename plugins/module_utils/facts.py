@@ -48,8 +48,10 @@ class Facts:
 
 def facts_of(info: Mapping[str, Any]) -> Facts:
     """Of what ``GET /info`` says."""
-    options = info.get("SecurityOptions") or ()
-    return Facts(frozenset(info.get("Runtimes") or ()), any("name=seccomp" in option for option in options))
+    options = (option.split(",") for option in info.get("SecurityOptions") or ())
+    # From 23 on an engine that is told to filter nothing lists seccomp as well, and says that by its profile.
+    has_seccomp = any("name=seccomp" in words and "profile=unconfined" not in words for words in options)
+    return Facts(frozenset(info.get("Runtimes") or ()), has_seccomp)
 
 
 def settle_runtime(definition: Definition, facts: Facts) -> Definition:
@@ -74,8 +76,8 @@ def isolation_misfit(definition: Definition, facts: Facts) -> str | None:
         )
     if definition.is_strict and not facts.has_seccomp:
         return (
-            "hardening is strict, and the engine filters no system calls (no seccomp in its security options). Use an "
-            "engine that does, or hardening: standard."
+            "hardening is strict, and the engine filters no system calls (its security options have no seccomp, or one "
+            "with the profile unconfined). Use an engine that does, or hardening: standard."
         )
     if definition.resolver == "":
         return (

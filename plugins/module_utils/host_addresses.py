@@ -10,11 +10,13 @@ Only those of IPv4: the networks of a proxy have no IPv6.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
+
+from ansible_collections.berth.projects.plugins.module_utils.terms import PRIVATE_NETWORKS
 
 _ROUTES = "/proc/net/fib_trie"
-_DOCUMENTATION = ("192.0.2.", "198.51.100.", "203.0.113.")
-"""Nobody's addresses, which Python counts as private, and a proxy does not."""
+_PRIVATE = tuple(IPv4Network(network) for network in PRIVATE_NETWORKS if ":" not in network)
+"""What every proxy is kept from anyway. Python's own notion leaves out 100.64.0.0/10, where VPNs and pools are."""
 
 
 def public_addresses() -> tuple[str, ...]:
@@ -39,4 +41,4 @@ def _own_addresses(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _is_private(address: str) -> bool:
-    return IPv4Address(address).is_private and not address.startswith(_DOCUMENTATION)
+    return any(IPv4Address(address) in network for network in _PRIVATE)

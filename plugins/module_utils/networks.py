@@ -184,6 +184,12 @@ def subnet_of(proxy: str) -> IPv4Network:
     return IPv4Network(f"{proxy}/{PREFIX}", strict=False)
 
 
+def is_taken(proxy: str, taken: Iterable[str]) -> bool:
+    """Whether a network of the engine has the subnet, or some of it, that a proxy of this address was in."""
+    wanted = subnet_of(proxy)
+    return any(IPv4Network(text, strict=False).overlaps(wanted) for text in taken)
+
+
 def free_subnets(pool: str, taken: Iterable[str]) -> Iterator[IPv4Network]:
     """The subnets of a pool that overlap none that is taken, lowest first."""
     whole = IPv4Network(pool)

@@ -11,7 +11,7 @@ no use any more once everything else is done.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from ansible_collections.berth.projects.plugins.module_utils.names import (
     proxy_name,
 )
 from ansible_collections.berth.projects.plugins.module_utils.networks import (
+    is_taken,
     network_misfit,
     proxy_address,
     wanted_networks,
@@ -37,18 +38,28 @@ _STARTING = frozenset(("start", "restart", "unpause", "replace"))
 _PROVING = frozenset(("start", "restart", "replace"))
 """After these the containers that waited aside in case it should fail are gone."""
 
+_ENDING = ("reset", "destroy")
 _CLEARING = frozenset(("clean", "set-aside", "rename"))
 _STOP = Step("proxy", "stop")
 
 
-def settle_network(definition: Definition, view: View) -> Definition:
-    """The definition with the address that its proxy has, or had: the network that is made anew may take it again."""
+def settle_network(definition: Definition, view: View, taken: Collection[str]) -> Definition:
+    """The definition with the address that its proxy has, or had: the network that is made anew may take it again.
+
+    Where another network has its subnet by now it cannot, and the container, which knows no other, is replaced.
+
+    Args:
+        definition: What is wanted.
+        view: What there is of the project.
+        taken: The subnets of all networks of the engine.
+    """
     if not definition.network.is_restricted:
         return definition
     inner = next((one for one in view.networks if one.name == inner_network(definition.name)), None)
     if inner and inner.subnet:
         return definition.behind(proxy_address(inner.subnet))
-    return definition.behind(proxy_of(view.container) if view.container else None)
+    before = proxy_of(view.container) if view.container else None
+    return definition.behind("" if before and is_taken(before, taken) else before)
 
 
 def with_network(plan: Plan, case: Case) -> Plan:
@@ -58,6 +69,8 @@ def with_network(plan: Plan, case: Case) -> Plan:
         return plan
     if _is_gone_after(plan, view):
         return without_network(plan, view)
+    if case.policy.operation in _ENDING and not plan.making:  # put off: what is to go is not mended before
+        return plan
     if view.is_aside and not plan.making and "rename" not in _verbs(plan):
         return plan
     clash = _clash(case)
@@ -118,6 +131,11 @@ def _mended(plan: Plan, case: Case, egress: str) -> Plan:
         is_up = _runs_after(plan, case.view)
         if is_up and case.view.proxy is None and case.policy.only_state:
             return plan.failed(f"Its proxy {proxy_name(case.name)} is missing: run berth.projects.provision first.")
+        if is_up and case.policy.only_state and _is_stranded(case):
+            return plan.failed(
+                f"Its network {inner_network(case.name)} is not where it was, so it would not reach its proxy: run "
+                "berth.projects.provision first, which replaces the container."
+            )
         found = _proxy_step(case, is_up)
         if found and found[0].detail == "make":
             images, error = _image_steps(case)
@@ -130,10 +148,17 @@ def _mended(plan: Plan, case: Case, egress: str) -> Plan:
     # A container that an interrupted run has left may have the ports that the proxy needs, so it goes first. A proxy
     # that is to stop is of use until the container has stopped.
     cleared = 1 + max((index for index, step in enumerate(plan.steps) if step.verb in _CLEARING), default=-1)
-    first = [step for step in steps if step != _STOP]
-    last = [step for step in steps if step == _STOP]
+    last = [step for step in steps if step.verb == "proxy" and not (step.body or {}).get("is_up")]
+    first = [step for step in steps if step not in last]
     done = (*plan.steps[:cleared], *first, *plan.steps[cleared:], *last)
     return replace(plan, steps=done, reasons=(*plan.reasons, *reasons))
+
+
+def _is_stranded(case: Case) -> bool:
+    """Whether the container would start with an address of its proxy at which that cannot be any more."""
+    network, view = case.definition.network, case.view
+    is_starting = view.container is not None and not view.is_running
+    return network.is_restricted and is_starting and network.proxy != proxy_of(view.container or {})
 
 
 def _network_steps(case: Case, egress: str) -> tuple[list[Step], list[Reason]]:
@@ -164,7 +189,7 @@ def _proxy_step(case: Case, is_up: bool) -> tuple[Step, Reason] | None:
     if settings is None or not definition.network.is_restricted or case.policy.only_state:
         return _as_it_is(view, is_up)
     image = case.images.find(settings.image)
-    if found is None or image is None or definition.network.proxy is None:
+    if found is None or image is None or not definition.network.proxy:
         return _proxy("make", is_up), Reason("network", {"proxy": None}, {"proxy": "there"})
     misfit = sidecar_misfit(found, sidecar_body(definition, case.site, image.id), case.networks, case.name)
     if misfit:
@@ -174,6 +199,10 @@ def _proxy_step(case: Case, is_up: bool) -> tuple[Step, Reason] | None:
     wanted = Applied(settings.config, definition.network.allow)
     if is_up and (view.applied != wanted or view.proxy_config != settings.config):
         return _proxy("reload", is_up), _allow_reason(view, wanted)
+    # Playbook start takes the proxy as it is, so the file must be right by then. What was applied says nothing here:
+    # nobody reads it before that.
+    if not is_up and view.proxy_config != settings.config:
+        return _proxy("configure", is_up), _allow_reason(view, wanted)
     return _as_it_is(view, is_up)
 
 

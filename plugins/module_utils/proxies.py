@@ -61,12 +61,13 @@ class Proxies:
     def have(self, definition: Definition, is_up: bool) -> None:
         """Have the proxy of a definition as it should be: with its configuration in effect, if it is to run.
 
-        One that is as it should be goes on with its connections. One that was not seen ready since it was made, or
-        that ends again and again, is started afresh: a command to reload would find nobody.
+        One that is to run and is as it should be goes on with its connections. One that was not seen ready since it was
+        made, or that ends again and again, is started afresh: a command to reload would find nobody.
 
         Args:
             definition: With the proxy's settings and its address.
-            is_up: Whether it is to run: it stays stopped where the project's container is.
+            is_up: Whether it is to run; else it is stopped, as the project's container is. What it was last seen to
+                have read stays known: it reads its configuration anew when it starts.
         """
         project, settings = definition.name, definition.proxy
         if settings is None:
@@ -88,19 +89,23 @@ class Proxies:
         else:
             container_id = found.id
         applied = read_applied(self._site, project) if found else Applied()
+        if not is_up:
+            if found is None:
+                self._forget_applied(project)
+            elif found.is_running:  # it holds ports of the host
+                self._engine.stop(found.id, _STOP_TIMEOUT)
+            return
         if found is None or is_ailing(found, applied):
             self._forget_applied(project)
-            if is_up:
-                self._run_afresh(definition, container_id, is_running=bool(found and found.is_running))
-        elif is_up and (is_changed or applied != wanted):
+            self._run_afresh(definition, container_id, is_running=bool(found and found.is_running))
+        elif is_changed or applied != wanted:
             try:
                 self._reload(definition, container_id)
             except BerthError:
                 if before is not None:  # should the proxy be started again, it must not read what it has just refused
                     self._write_content(project, before)
                 raise
-        if is_up:
-            self._write(f"{proxy_folder(self._site, project)}/{APPLIED}", wanted.to_json())
+        self._write(f"{proxy_folder(self._site, project)}/{APPLIED}", wanted.to_json())
 
     def start(self, project: str) -> None:
         """Start the proxy that there is, whatever it allows."""

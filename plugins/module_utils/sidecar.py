@@ -44,7 +44,7 @@ def sidecar_body(definition: Definition, site: Site, image_id: str) -> dict[str,
         image_id: Of the proxy's image: another image makes another proxy.
     """
     settings, network = definition.proxy, definition.network
-    if settings is None or network.proxy is None:
+    if settings is None or not network.proxy:
         raise ValueError("there is no proxy to make")
     ports = sorted({port.container for port in definition.ports})
     env = {

@@ -118,7 +118,10 @@ def survey(engine: Engine | None, request: Request, records: Records) -> Survey:
     is_reset = request.policy.operation == "reset"  # which makes as if for the first time
     known = {project: View() for project in views} if is_reset else views
     definitions, warnings = settle_users(request.definitions, known)
-    definitions = {name: settle_network(settle_runtime(one, facts), known[name]) for name, one in definitions.items()}
+    taken = listing.networks.subnets
+    definitions = {
+        name: settle_network(settle_runtime(one, facts), known[name], taken) for name, one in definitions.items()
+    }
 
     coming = _coming_images(request, image_list)
     planner = _Planner(
@@ -186,13 +189,13 @@ def check_folders(request: Request) -> Request:
     """A path that cannot be used stops the host's whole run before its first change, as any wrong input does.
 
     Returns:
-        The request with the files that are copied on this host.
+        The request with the files that are copied on this host, and with the host's addresses.
 
     Raises:
         BerthError: There are such paths.
     """
     if request.policy.operation in ("state", "destroy"):
-        return request
+        return _with_addresses(request)
     looked, problems = look_at_folders(request)
     wrong = [f"- project {name}: {problem}" for name, found in problems.items() for problem in found]
     if wrong:
@@ -212,9 +215,14 @@ def look_at_folders(request: Request) -> tuple[Request, dict[str, list[str]]]:
         looked[definition.name] = replace(definition, host_state=state)
         problems[definition.name] = [*folder_problems(definition, request.site), *wrong]
     definitions = tuple(looked.get(definition.name, definition) for definition in request.definitions)
-    if any(definition.proxy for definition in definitions):
-        request = replace(request, site=replace(request.site, addresses=public_addresses()))
-    return replace(request, definitions=definitions), problems
+    return _with_addresses(replace(request, definitions=definitions)), problems
+
+
+def _with_addresses(request: Request) -> Request:
+    """Whatever the operation: a proxy that is compared or made without them may lead to the host."""
+    if not any(definition.proxy for definition in request.definitions):
+        return request
+    return replace(request, site=replace(request.site, addresses=public_addresses()))
 
 
 def _coming_images(request: Request, image_list: list[dict[str, Any]]) -> frozenset[str]:

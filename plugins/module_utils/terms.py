@@ -33,3 +33,38 @@ OWN_VARIABLES: Mapping[str, str] = {
 
 POOL = "10.213.0.0/16"
 """Where subnets are taken from if nobody says otherwise. The engine's own pools have room for some thirty networks."""
+
+PRIVATE_NETWORKS = (
+    # IPv4, from IANA's registry of special-purpose addresses (RFC 6890), without those for documentation, where nobody
+    # is; and multicast
+    "0.0.0.0/8",
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.0.0.0/24",
+    "192.88.99.0/24",
+    "192.168.0.0/16",
+    "198.18.0.0/15",
+    "224.0.0.0/4",
+    "240.0.0.0/4",
+    # Azure's platform answers its machines at a public address; other clouds' do at link-local and shared ones
+    "168.63.129.16/32",
+    # IPv6 likewise; what stands for an IPv4 address (NAT64, 6to4, Teredo) leads wherever that does. Not ::ffff:0:0/96:
+    # to squid those are IPv4 addresses, so the above holds for them, and that network is all of IPv4.
+    "::/96",
+    "64:ff9b::/96",
+    "64:ff9b:1::/48",
+    "100::/64",
+    "2001::/23",
+    "2001:db8::/32",
+    "2002::/16",
+    "3fff::/20",
+    "5f00::/16",
+    "fc00::/7",
+    "fe80::/10",
+    "fec0::/10",
+    "ff00::/8",
+)
+"""Where no allowed name may lead: hosts that are no public ones, the engine's own networks among them."""

@@ -54,8 +54,8 @@ options:
     default: false
   network_pool:
     description:
-      - Where the subnets of the projects' networks are taken from, 16 addresses each. What other networks of the engine
-        or routes of the host have is left out.
+      - Where the subnets of the projects' networks are taken from, 16 addresses each; in a private range. What other
+        networks of the engine or routes of the host have is left out.
     type: str
     default: 10.213.0.0/16
   ready_timeout:

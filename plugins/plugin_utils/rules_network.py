@@ -11,7 +11,7 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.aspects_network import HOST_NAME, PROXY_VARIABLES
-from ansible_collections.berth.projects.plugins.module_utils.terms import POOL
+from ansible_collections.berth.projects.plugins.module_utils.terms import POOL, PRIVATE_NETWORKS
 from ansible_collections.berth.projects.plugins.plugin_utils.schema import Problem
 
 Definition = Mapping[str, Any]
@@ -21,11 +21,24 @@ _HIGHEST_PORT = 65535
 
 
 def pool_problems(pool: str | None) -> Iterator[Problem]:
-    """What is wrong with ``berth_network_pool``."""
+    """What is wrong with ``berth_network_pool``.
+
+    The host has an address in most networks that are made of it. A proxy must not lead there, and must not be made anew
+    for each that comes or goes.
+    """
+    place = ("berth_network_pool",)
     try:
-        IPv4Network(pool or POOL)
+        network = IPv4Network(pool or POOL)
     except ValueError:
-        yield Problem(("berth_network_pool",), f"must be a network by its first address, such as {POOL}, and is {pool}")
+        yield Problem(place, f"must be a network by its first address, such as {POOL}, and is {pool}")
+        return
+    kept_from = (IPv4Network(one) for one in PRIVATE_NETWORKS if ":" not in one)
+    if not any(network.subnet_of(one) for one in kept_from):
+        yield Problem(
+            place,
+            "must be in a network where no allowed name may lead, such as 10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12 or "
+            f"192.168.0.0/16, and {pool} is among public addresses",
+        )
 
 
 def network_problems(definitions: Sequence[Definition], has_own_proxy: bool) -> Iterator[Problem]:

@@ -101,3 +101,39 @@ def test_a_configuration_that_is_no_json_stays_as_it_is(bare: Island, tmp_path: 
     bare.configuration.write_text("{no json")
     assert run(bare, tmp_path).rc != 0
     assert bare.configuration.read_text() == "{no json"
+
+
+SHIM = {"runtimes": {"runsc": {"runtimeType": "io.containerd.runsc.v1", "options": {"ConfigPath": "/etc/runsc.toml"}}}}
+
+
+def test_a_shim_that_is_registered_stays_as_it_is(bare: Island, tmp_path: Path) -> None:
+    """An engine that finds a path or arguments beside runtimeType does not start any more."""
+    bare.configuration.write_text(json.dumps(SHIM))
+    assert run(bare, tmp_path).succeeded().changed == 1
+    assert known(bare) is not None
+    assert run(bare, tmp_path).succeeded().changed == 0
+    assert json.loads(bare.configuration.read_text()) == SHIM
+
+
+def test_arguments_for_a_shim_are_refused_before_anything_is_written(bare: Island, tmp_path: Path) -> None:
+    bare.configuration.write_text(json.dumps(SHIM))
+    failed = run(bare, tmp_path, berth_engine_gvisor_args=["--network=host"])
+    assert failed.rc != 0 and "takes its arguments from a file of its own" in failed.output
+    assert json.loads(bare.configuration.read_text()) == SHIM and known(bare) is None
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_configuration_that_the_engine_does_not_take_is_put_back(
+    bare: Island, tmp_path: Path, is_there: bool
+) -> None:
+    """It refuses a key that it was given as a flag, too, and reads nothing of the file."""
+    before = '{"data-root":   "/elsewhere"}'
+    bare.configuration.write_text(before)
+    if not is_there:  # without systemd the role reloads by this file, and here nobody is behind it
+        bare.configuration.unlink()
+    pidfile = {} if is_there else {"engine_pidfile": str(tmp_path / "nobody")}
+    failed = run(bare, tmp_path, berth_engine_wait=2, **pidfile)
+    assert failed.rc != 0 and "is as it was before" in failed.output
+    assert known(bare) is None
+    left = {path.name: path.read_text() for path in bare.configuration.parent.glob("daemon.json*")}
+    assert left == ({"daemon.json": before} if is_there else {})

@@ -14,9 +14,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import docker.errors
+import docker.types
 import pytest
 from engine_names import Namespace
 from host import TestHost
@@ -87,6 +88,22 @@ def test_no_egress_is_no_network_at_all(host: TestHost, api: Any, name: str) -> 
     settled(host, project(name, "none"))
     assert host.container(name)["HostConfig"]["NetworkMode"] == "none"
     assert networks(api, name) == {}
+    assert host.run(name, "ls", "/sys/class/net").split() == ["lo"]
+
+
+@pytest.mark.parametrize("state", ["started", "stopped"])
+def test_no_egress_stays_so_whatever_the_container_was_put_on(host: TestHost, api: Any, name: str, state: str) -> None:
+    wanted = {**project(name, "none"), "state": state}
+    provision(host, project(name, "none"))
+    container = host.container(name)["Id"]
+    api.disconnect_container_from_network(f"berth-{name}", "none")
+    api.connect_container_to_network(f"berth-{name}", "bridge")
+    assert "leave bridge" in [step.partition(" ")[2] for step in settled(host, wanted)["steps"]]
+    assert joined(api, f"berth-{name}") <= {"none"}
+    settled(host, {**wanted, "state": "stopped"})
+    settled(host, {**wanted, "state": "started"})
+    assert host.container(name)["Id"] == container
+    assert joined(api, f"berth-{name}") <= {"none"}
     assert host.run(name, "ls", "/sys/class/net").split() == ["lo"]
 
 
@@ -248,6 +265,37 @@ def test_networks_that_were_pruned_while_nothing_ran_are_made_anew(
         assert host.run(name, "nc", "berth-proxy", "3128") == ONE
 
 
+@pytest.fixture
+def squatter(api: Any, name: str) -> Iterator[Callable[[str], None]]:
+    """Takes a subnet for a network of somebody else's."""
+    made: list[str] = []
+
+    def take(subnet: str) -> None:
+        ipam = docker.types.IPAMConfig(pool_configs=[docker.types.IPAMPool(subnet=subnet)])
+        made.append(api.create_network(f"{name}-mine", driver="bridge", ipam=ipam)["Id"])
+
+    yield take
+    for one in made:
+        api.remove_network(one)
+
+
+def test_a_container_whose_subnet_was_taken_while_it_was_stopped_is_replaced(
+    host: TestHost, api: Any, name: str, squatter: Callable[[str], None]
+) -> None:
+    wanted = project(name, "restricted", ONE)
+    pool = {"network_pool": "10.214.65.0/25"}
+    provision(host, wanted, **pool)
+    (taken,) = networks(api, name)["inner"]["IPAM"]["Config"]
+    provision(host, {**wanted, "state": "stopped"}, **pool)
+    for one in networks(api, name).values():
+        api.remove_network(one["Id"])
+    squatter(taken["Subnet"])
+    refused = host.provision(wanted, operation="state", **pool).only
+    assert refused["steps"] == [] and "run berth.projects.provision first" in refused["error"]
+    assert settled(host, wanted, **pool)["action"] == "replace"
+    assert host.run(name, "nc", "berth-proxy", "3128") == ONE
+
+
 def test_the_proxy_stops_with_its_project_and_starts_before_it(host: TestHost, api: Any, name: str) -> None:
     wanted = project(name, "restricted", ONE)
     provision(host, wanted)
@@ -255,6 +303,33 @@ def test_the_proxy_stops_with_its_project_and_starts_before_it(host: TestHost, a
     assert api.inspect_container(f"berth-{name}.proxy")["State"]["Running"] is False
     done = settled(host, wanted)
     assert done["steps"] == ["proxy start", "start"]
+
+
+def test_the_proxy_stops_with_a_project_that_is_replaced_and_stopped_at_once(
+    host: TestHost, api: Any, name: str
+) -> None:
+    wanted = project(name, "restricted", ONE)
+    provision(host, wanted)
+    done = settled(host, {**wanted, "state": "stopped", "env": {"A": "2"}})
+    assert done["action"] == "replace"
+    assert api.inspect_container(f"berth-{name}.proxy")["State"]["Running"] is False
+
+
+def test_a_list_that_is_narrowed_while_a_project_is_stopped_holds_from_its_start(host: TestHost, name: str) -> None:
+    wide, narrow = project(name, "restricted", ONE, TWO), project(name, "restricted", ONE)
+    provision(host, wide)
+    settled(host, {**wide, "state": "stopped"})
+    assert settled(host, {**narrow, "state": "stopped"})["steps"] == ["proxy configure"]
+    provision(host, narrow, operation="state")
+    assert host.run(name, "nc", "berth-proxy", "3128") == ONE
+
+
+def test_a_list_that_is_narrowed_as_a_project_stops_holds_from_its_start(host: TestHost, name: str) -> None:
+    wide, narrow = project(name, "restricted", ONE, TWO), project(name, "restricted", ONE)
+    provision(host, wide)
+    assert settled(host, {**narrow, "state": "stopped"})["steps"] == ["stop", "proxy configure"]
+    provision(host, narrow, operation="state")
+    assert host.run(name, "nc", "berth-proxy", "3128") == ONE
 
 
 def test_start_and_stop_see_to_the_proxy_as_well_and_leave_it_as_it_is(
@@ -285,6 +360,20 @@ def test_networks_and_proxy_go_with_their_project(host: TestHost, api: Any, name
     else:
         provision(host, wanted, operation="destroy", destroy_data=how == "destroy with data")
     assert networks(api, name) == {} and host.names(name) == []
+
+
+@pytest.mark.parametrize("operation", ["reset", "destroy"])
+def test_a_proxy_goes_on_while_the_end_of_its_project_waits_for_an_agent(
+    host: TestHost, api: Any, name: str, operation: str
+) -> None:
+    wanted = project(name, "restricted", ONE)
+    provision(host, wanted)
+    started = api.inspect_container(f"berth-{name}.proxy")["State"]["StartedAt"]
+    working = "echo 'touch /tmp/up; sleep 600; true' > /tmp/claude; sh /tmp/claude >/dev/null 2>&1 &"
+    host.run(name, "sh", "-c", f"{working} until [ -e /tmp/up ]; do sleep 0.1; done")
+    done = host.provision(project(name, "restricted", ONE, TWO), operation=operation).only
+    assert (done["error"], done["steps"]) == (None, []) and "an agent is at work" in done["warnings"][0]
+    assert api.inspect_container(f"berth-{name}.proxy")["State"]["StartedAt"] == started
 
 
 def test_what_no_definition_names_is_told(host: TestHost, api: Any, name: str) -> None:

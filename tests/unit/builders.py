@@ -266,7 +266,7 @@ def plan(
         proxy=proxy,
     )
     view = replace(view, **(view_changes or {}))
-    settled = settle_network(wanted, view)
+    settled = settle_network(wanted, view, there.subnets)
     return plan_project(Case(settled, view, existing or images(), SITE, Policy(**policy), there))
 
 

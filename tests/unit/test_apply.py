@@ -996,6 +996,20 @@ def test_a_container_that_waits_for_its_replacement_gets_the_networks_that_it_wa
     assert engine.network_list[0]["IPAM"]["Config"][0]["Subnet"] == "10.213.9.16/28"
 
 
+@pytest.mark.parametrize(("status", "is_refused"), [("exited", True), ("created", True), ("running", False)])
+def test_a_container_does_not_start_where_its_network_is_not_and_one_that_runs_goes_on(
+    records: Records, status: str, is_refused: bool
+) -> None:
+    engine, wanted = FakeEngine(), restricted().behind("10.213.9.18")
+    engine.network_list = [{"Id": "n", "Name": "mine", "IPAM": {"Config": [{"Subnet": "10.213.9.16/28"}]}}]
+    container = container_of(wanted, status=status)
+    container["NetworkSettings"]["Networks"] = {}
+    plan = of(Step("network", "berth-web.inner"), *(["start"] if is_refused else []))
+    outcome = done(engine, records, plan, View(container, RECORD), wanted)
+    assert ("berth-web.inner had to be made elsewhere" in (outcome.error or "")) is is_refused
+    assert engine.calls == ["make-network berth-web.inner", "make-network berth-web.egress"]
+
+
 @pytest.mark.parametrize(
     ("container", "wanted"),
     [(restricted(), WEB), (restricted(), restricted(settings=None))],

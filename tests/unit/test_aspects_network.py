@@ -189,6 +189,13 @@ def test_the_network_of_one_that_has_none_is_no_way_out() -> None:
     assert actual_network(joined(container_of(NONE), "none"), wanted) == wanted
 
 
+def test_networks_that_were_joined_by_hand_are_left_where_there_is_to_be_none() -> None:
+    step = step_for(joined(container_of(NONE), "bridge", "mine"), NONE)
+    assert step == Step("connect", "leave bridge, leave mine", {"leave": ["bridge", "mine"], "join": []})
+    wanted = wanted_network(NONE, SITE)
+    assert actual_network(joined(container_of(NONE)), wanted) == wanted
+
+
 @pytest.mark.parametrize("mode", ["bridge", "default", ""])
 def test_a_container_of_an_older_berth_moves_to_its_own_network_as_it_runs(mode: str) -> None:
     container = old()

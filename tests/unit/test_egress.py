@@ -11,7 +11,8 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
-from ansible_collections.berth.projects.plugins.plugin_utils.egress import PRIVATE_NETWORKS, proxy_values, split_entry
+from ansible_collections.berth.projects.plugins.module_utils.terms import PRIVATE_NETWORKS
+from ansible_collections.berth.projects.plugins.plugin_utils.egress import proxy_values, split_entry
 from ansible_collections.berth.projects.plugins.plugin_utils.proxies import OWN_TEMPLATE
 from ansible_collections.berth.projects.plugins.plugin_utils.templates import rendered
 from hypothesis import given

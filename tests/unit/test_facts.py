@@ -86,7 +86,7 @@ def test_what_the_engine_cannot_do_is_told_with_what_to_do() -> None:
     told = isolation_misfit(settle_runtime(wanted(runtime="runsc"), WITHOUT), WITHOUT) or ""
     assert all(words in told for words in ("/etc/docker/daemon.json", "SIGHUP", "berth_engine_gvisor"))
     told = isolation_misfit(wanted(hardening="strict", runtime="runc"), Facts(has_seccomp=False)) or ""
-    assert "no seccomp" in told
+    assert "have no seccomp" in told and "unconfined" in told
     assert isolation_misfit(wanted(runtime="runc"), Facts(has_seccomp=False)) is None
 
 
@@ -94,3 +94,16 @@ def test_facts_are_read_of_what_the_engine_says() -> None:
     info = {"Runtimes": {"runc": {}, "runsc": {}}, "SecurityOptions": ["name=apparmor", "name=seccomp,profile=default"]}
     assert facts_of(info) == Facts(frozenset(("runc", "runsc")), True)
     assert facts_of({"Runtimes": None, "SecurityOptions": None}) == Facts(frozenset(), False)
+
+
+@pytest.mark.parametrize(
+    ("option", "is_filtering"),
+    [
+        ("name=seccomp", True),
+        ("name=seccomp,profile=builtin", True),
+        ("name=seccomp,profile=/etc/docker/seccomp.json", True),
+        ("name=seccomp,profile=unconfined", False),
+    ],
+)
+def test_an_engine_that_is_told_to_filter_nothing_has_no_seccomp(option: str, is_filtering: bool) -> None:
+    assert facts_of({"SecurityOptions": ["name=apparmor", option]}).has_seccomp is is_filtering

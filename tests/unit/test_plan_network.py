@@ -264,12 +264,29 @@ def test_what_a_proxy_allows_is_changed_as_it_runs(wanted: Definition, files: An
     assert steps_of(well(wanted, files=files, agents=BUSY)) == ["proxy reload"]
 
 
-def test_what_a_stopped_proxy_allows_is_seen_to_when_it_starts() -> None:
-    wanted = replace(restricted("a.example"), state="stopped")
-    stopped = proxy_for(RESTRICTED, status="exited")
-    assert well(wanted, container_of(wanted, status="exited"), proxy=stopped).steps == ()
+def test_what_a_stopped_proxy_allows_is_written_at_once_and_read_when_it_starts() -> None:
+    """Playbook start takes the proxy as it is, and must not start it with an older list."""
+    wanted, older = replace(restricted("a.example"), state="stopped"), {"proxy_config": "d" * 64}
+    container, stopped = container_of(wanted, status="exited"), proxy_for(RESTRICTED, status="exited")
+    found = well(wanted, container, proxy=stopped, files=older)
+    assert (steps_of(found), found.action) == (["proxy configure"], "update")
+    assert found.steps[0].body == {"is_up": False}
+    assert told(found) == [
+        ("network", {"a.example": None, "example.com": "allowed"}, {"a.example": "allowed", "example.com": None})
+    ]
+    assert well(wanted, container, proxy=stopped).steps == ()
     started = replace(wanted, state="started")
-    assert steps_of(well(started, container_of(wanted, status="exited"), proxy=stopped)) == ["proxy start", "start"]
+    assert steps_of(well(started, container, proxy=stopped)) == ["proxy start", "start"]
+
+
+def test_a_proxy_that_stops_gets_its_configuration_in_the_same_run() -> None:
+    found = well(replace(RESTRICTED, state="stopped"), files={"proxy_config": "d" * 64})
+    assert (steps_of(found), found.steps[1].body) == (["stop", "proxy configure"], {"is_up": False})
+
+
+def test_one_that_stops_and_has_to_be_made_anew_is_of_use_until_its_container_has_stopped() -> None:
+    found = well(replace(RESTRICTED, state="stopped"), proxy=proxy_for(RESTRICTED, "older"))
+    assert (steps_of(found), found.steps[1].body) == (["stop", "proxy make"], {"is_up": False})
 
 
 @pytest.mark.parametrize(("wanted", "own"), [(OPEN, "open"), (RESTRICTED, "inner")])
@@ -424,6 +441,13 @@ def test_networks_and_proxy_go_after_a_container_that_is_removed(egress: str) ->
         assert steps_of(waiting) == []
 
 
+@pytest.mark.parametrize("policy", [{"operation": "reset"}, {"operation": "destroy"}, {"destroy_data": True}], ids=str)
+@pytest.mark.parametrize("proxy", [None, proxy_for(RESTRICTED, "older"), proxy_for(RESTRICTED, status="exited")])
+def test_what_is_to_go_is_not_mended_while_that_waits_for_an_agent(policy: Any, proxy: Listed | None) -> None:
+    found = well(RESTRICTED, proxy=proxy, agents=BUSY, **{"operation": "destroy", **policy})
+    assert steps_of(found) == [] and "an agent is at work" in found.warnings[0]
+
+
 def test_an_undeclared_project_that_only_has_networks_or_a_proxy_left_is_cleared_away() -> None:
     networks, proxy = there("open", "restricted").of("web"), proxy_for(RESTRICTED)
     found = plan_undeclared("web", View(networks=networks, proxy=proxy), Policy())
@@ -464,6 +488,7 @@ def test_a_plan_that_fails_does_nothing_to_networks() -> None:
         (RESTRICTED.behind(None), View(), None),
         (RESTRICTED.behind(None), View(networks=there("restricted").of("web")), PROXY_ADDRESS),
         (RESTRICTED.behind(None), View(container_of(RESTRICTED.behind("10.213.9.18"))), "10.213.9.18"),
+        (RESTRICTED.behind(None), View(container_of(RESTRICTED.behind("10.213.8.2"))), ""),
         (RESTRICTED.behind(None), View(container_of(OPEN)), None),
         (OPEN, View(container_of(RESTRICTED), networks=there("restricted").of("web")), None),
     ],
@@ -471,4 +496,30 @@ def test_a_plan_that_fails_does_nothing_to_networks() -> None:
 def test_an_address_is_that_of_the_network_or_the_one_that_the_container_knows(
     wanted: Definition, view: View, address: str | None
 ) -> None:
-    assert settle_network(wanted, view).network.proxy == address
+    taken = ["10.213.8.0/24", "10.213.9.0/28", "10.213.9.32/28", "192.0.2.0/24"]
+    assert settle_network(wanted, view, taken).network.proxy == address
+
+
+@pytest.mark.parametrize("state", ["started", "stopped"])
+def test_a_container_whose_proxy_can_have_its_address_no_more_is_replaced_at_once(state: str) -> None:
+    wanted = replace(RESTRICTED, state=state)
+    another = Networks(networks_for("restricted", project="api"), SITE.scope)
+    found = of(wanted, container_of(wanted, status="exited"), another)
+    assert steps_of(found) == ["replace"]
+    assert told(found)[0][1]["proxy"] == PROXY_ADDRESS and told(found)[0][2]["proxy"] == "another one"
+
+
+@pytest.mark.parametrize("is_made", [False, True], ids=["before its network is made", "after that"])
+def test_starting_alone_does_not_start_it(is_made: bool) -> None:
+    another = networks_for("restricted", project="api")
+    own = [
+        {**entry, "IPAM": {"Config": [{"Subnet": f"10.213.5.{16 * number}/28"}]}}
+        for number, entry in enumerate(networks_for("restricted"))
+    ]
+    networks = Networks([*another, *(own if is_made else [])], SITE.scope)
+    exited = container_of(RESTRICTED, status="exited")
+    stopped = proxy_for(RESTRICTED, status="exited")
+    found = of(restricted(settings=None), exited, networks, stopped, operation="state")
+    assert found.steps == () and found.error is not None and "run berth.projects.provision first" in found.error
+    stopping = of(restricted(settings=None, state="stopped"), exited, networks, stopped, operation="state")
+    assert stopping.error is None

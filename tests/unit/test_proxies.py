@@ -279,6 +279,19 @@ def test_a_stopped_proxy_gets_its_configuration_and_reads_it_when_it_starts(made
     assert made.applied == applied(replace(WEB, proxy=TWO))
 
 
+def test_one_that_is_not_to_run_any_more_gets_its_configuration_and_stops(made: Bench) -> None:
+    assert made.have(replace(WEB, proxy=TWO), is_up=False) == ["stop 4e3 5"]
+    assert (made.engine.names[NAME], made.config, made.applied) == ("exited", TWO.config, applied(WEB))
+    assert made.have(replace(WEB, proxy=TWO), is_up=False) == []
+
+
+def test_one_that_was_started_as_it_is_after_that_only_has_to_read_it(made: Bench) -> None:
+    """Playbook start does so; an agent that is at work by then keeps its connections."""
+    made.have(replace(WEB, proxy=TWO), is_up=False)
+    made.proxies.start("web")
+    assert made.have(replace(WEB, proxy=TWO)) == ["run 4e3 /reload as "]
+
+
 def test_files_that_cannot_be_written_are_told(bench: Bench) -> None:
     Path(proxy_folder(bench.site, "web")).parent.write_text("in the way")
     with pytest.raises(BerthError, match=r"Cannot (read|write) .*: Not a directory"):

@@ -13,11 +13,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
-from ansible_collections.berth.projects.plugins.plugin_utils.egress import (
-    PRIVATE_NETWORKS,
-    proxy_values,
-    split_entry,
-)
+from ansible_collections.berth.projects.plugins.module_utils.terms import PRIVATE_NETWORKS
+from ansible_collections.berth.projects.plugins.plugin_utils.egress import proxy_values, split_entry
 from ansible_collections.berth.projects.plugins.plugin_utils.proxies import render_proxies
 from hypothesis import given
 from hypothesis import strategies as st

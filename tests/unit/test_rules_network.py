@@ -132,7 +132,7 @@ def test_each_project_of_a_host_is_looked_at() -> None:
     assert [problem.path[:2] for problem in found] == [("berth_projects", 1), ("berth_projects", 2)]
 
 
-@pytest.mark.parametrize("pool", [None, "10.213.0.0/16", "192.168.7.16/28"])
+@pytest.mark.parametrize("pool", [None, "10.213.0.0/16", "192.168.7.16/28", "100.64.0.0/10"])
 def test_a_pool_is_a_network_by_its_first_address(pool: str | None) -> None:
     assert list(pool_problems(pool)) == []
 
@@ -142,3 +142,9 @@ def test_what_is_no_pool_is_told(pool: str) -> None:
     (problem,) = pool_problems(pool)
     assert problem.path == ("berth_network_pool",)
     assert problem.text == f"must be a network by its first address, such as 10.213.0.0/16, and is {pool}"
+
+
+@pytest.mark.parametrize("pool", ["30.0.0.0/16", "100.0.0.0/8", "0.0.0.0/0", "172.0.0.0/8"])
+def test_a_pool_of_public_addresses_is_told(pool: str) -> None:
+    (problem,) = pool_problems(pool)
+    assert problem.path == ("berth_network_pool",) and f"{pool} is among public addresses" in problem.text

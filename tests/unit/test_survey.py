@@ -45,6 +45,7 @@ from ansible_collections.berth.projects.plugins.module_utils.survey import (
     look_at_folders,
     survey,
 )
+from ansible_collections.berth.projects.plugins.module_utils.terms import OPERATIONS
 from ansible_collections.berth.projects.plugins.module_utils.times import age
 from ansible_collections.berth.projects.plugins.module_utils.users import settle_user
 from ansible_collections.berth.projects.plugins.module_utils.world import View
@@ -609,6 +610,19 @@ def test_folders_are_not_looked_at_where_nothing_is_mounted(state_dir: str) -> N
     assert checked(state_dir, missing, operation="destroy") is None
     for operation in ("provision", "upgrade", "restore", "reset"):
         assert checked(state_dir, missing, operation=operation) is not None
+
+
+@pytest.mark.parametrize("operation", [one for one in OPERATIONS if one != "state"])
+def test_no_operation_looks_at_a_proxy_without_the_hosts_addresses(
+    state_dir: str, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    monkeypatch.setattr(survey_module, "public_addresses", lambda: ("198.51.100.7",))
+    proxy = {"image": "x", "config": "y", "command": [], "reload": [], "says_ready": True}
+    projects = [{"name": "web", "image": IMAGE, "network": {"egress": "restricted"}}]
+    written = {"scope": "default", "state_dir": state_dir, "parallel": 1, "operation": operation}
+    for proxies, addresses in (({"web": proxy}, ("198.51.100.7",)), ({}, ())):
+        payload = json.dumps({"projects": projects, "declared": ["web"], "proxies": proxies})
+        assert check_folders(request_from({**written, "payload": payload})).site.addresses == addresses
 
 
 def test_a_module_run_looks_at_the_folders_before_the_engine(state_dir: str, monkeypatch: pytest.MonkeyPatch) -> None:

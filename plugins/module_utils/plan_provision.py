@@ -102,7 +102,8 @@ def plan_differences(case: Case, found: list[Difference]) -> Plan:
         return Plan(case.name, error=moved)
     held = [one for one in found if one.is_image and case.view.has_lineage and not case.policy.apply_images]
     found = [one for one in found if one not in held]
-    is_rebased = any(one.is_image for one in found) or (case.policy.apply_images and is_outdated(case))
+    applies = case.policy.apply_images and not case.policy.only_state
+    is_rebased = any(one.is_image for one in found) or (applies and is_outdated(case))
     live = [one for one in found if one.live_step]
     if len(live) == len(found) and not is_rebased:
         plan = defer(_plan_changes(case, live), case.view, case.policy)

@@ -488,6 +488,18 @@ def test_only_the_state_is_seen_to_where_only_that_is_asked_for(state: str, stat
     assert (steps_of(found), found.error) == (steps, None)
 
 
+@pytest.mark.parametrize(
+    ("state", "status", "steps"), [("started", "exited", ["start"]), ("stopped", "running", ["stop"])]
+)
+def test_starting_and_stopping_replaces_nothing_though_image_changes_are_to_be_applied(
+    state: str, status: str, steps: list[str]
+) -> None:
+    newer = images(image(image_id="sha256:new"))
+    container = container_of(definition(), status=status)
+    found = plan(definition(state=state), container, existing=newer, operation="state", apply_images=True)
+    assert steps_of(found) == steps
+
+
 def test_a_container_that_was_never_made_cannot_be_started() -> None:
     found = plan(definition(), None, operation="state")
     assert found.error is not None and "berth-web" in found.error and "berth.projects.provision" in found.error

@@ -560,6 +560,7 @@ def test_a_reset_settles_the_ids_of_the_agent_anew(
         ({"operation": "state"}, Policy("state")),
         ({"operation": "upgrade"}, Policy("upgrade", apply_images=True)),
         ({"apply_image_changes": True}, Policy(apply_images=True)),
+        ({"operation": "state", "apply_image_changes": True}, Policy("state")),
         ({"operation": "restore", "snapshot": "x"}, Policy("restore", snapshot="x")),
         ({"operation": "destroy", "destroy_data": True}, Policy("destroy", destroy_data=True)),
         ({"operation": "reset", "when_busy": "force"}, Policy("reset", force=True)),

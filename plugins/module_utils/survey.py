@@ -243,7 +243,7 @@ def _look_closer(
         if plan.action == "replace":
             view = replace(view, container=with_image_env(engine, view.container))
         if view.status in ("running", "paused") and not policy.force:
-            view = replace(view, agents=agents_at_work(engine, str(view.container_id)))
+            view = replace(view, agents=agents_at_work(engine, view.container))
         closer[project] = view
     return closer
 

@@ -35,7 +35,12 @@ from ansible_collections.berth.projects.plugins.module_utils.names import (
     home_volume,
     ownership_labels,
 )
-from ansible_collections.berth.projects.plugins.module_utils.observe import agent_of, agents_at_work, folder_problems
+from ansible_collections.berth.projects.plugins.module_utils.observe import (
+    UNSEEN,
+    agent_of,
+    agents_at_work,
+    folder_problems,
+)
 from ansible_collections.berth.projects.plugins.module_utils.plan import Policy
 from ansible_collections.berth.projects.plugins.module_utils.records import Record, Records
 from ansible_collections.berth.projects.plugins.module_utils.request import request_from
@@ -135,6 +140,10 @@ class FakeEngine:
     def processes(self, container_id: str) -> list[str]:
         self.asked["processes"] += 1
         return list(self._processes)
+
+    def run(self, container_id: str, command: list[str], user: str) -> tuple[int, str]:
+        self.asked["run"] += 1
+        return 0, "\n".join([*command, *self._processes])
 
 
 @pytest.fixture
@@ -929,11 +938,71 @@ class _NoProcesses:
         return self._state
 
 
+RUNC = {"Id": "c0f", "HostConfig": {"Runtime": "runc"}}
+
+
 @pytest.mark.parametrize(("running", "restarts"), [(False, 0), (False, 3), (True, 3)])
 def test_nobody_is_at_work_in_a_container_that_has_ended_or_does_again_and_again(running: bool, restarts: int) -> None:
-    assert agents_at_work(_NoProcesses(running, restarts), "c0f") == ()  # type: ignore[arg-type]
+    assert agents_at_work(_NoProcesses(running, restarts), RUNC) == ()  # type: ignore[arg-type]
 
 
 def test_a_container_that_runs_on_must_tell_who_is_at_work() -> None:
     with pytest.raises(EngineError, match="ttrpc"):
-        agents_at_work(_NoProcesses(running=True, restarts=0), "c0f")  # type: ignore[arg-type]
+        agents_at_work(_NoProcesses(running=True, restarts=0), RUNC)  # type: ignore[arg-type]
+
+
+class _GVisor:
+    """An engine that looks among the host's processes for those in gVisor, and can run a program in the container.
+
+    Args:
+        said: What that prints, and its exit status; None where the engine refuses to run it.
+        status: The container's.
+    """
+
+    def __init__(self, said: tuple[int, str] | None, status: str = "running") -> None:
+        self._said = said
+        self._status = status
+
+    def processes(self, container_id: str) -> list[str]:
+        return ["/sbin/init"]
+
+    def run(self, container_id: str, command: list[str], user: str) -> tuple[int, str]:
+        if self._said is None:
+            raise EngineError("running sh: the engine said: the container is paused", 409)
+        status, printed = self._said
+        return status, "\0".join([*command, f"\n{printed}"])
+
+    def container(self, container_id: str) -> dict[str, Any]:
+        return {"State": {"Status": self._status}}
+
+
+RUNSC = {"Id": "c0f", "HostConfig": {"Runtime": "runsc"}}
+
+
+@pytest.mark.parametrize(
+    ("printed", "agents"),
+    [
+        ("/sbin/docker-init\0--\0entrypoint\0\nsleep\0infinity\0\n", ()),
+        ("/sbin/docker-init\0\nnode\0/opt/agents/claude\0--continue\0\n", ("claude",)),
+        ("/bin/sh\0/opt/berth/agents/bin/claude\0--version\0\n", ()),
+    ],
+)
+def test_under_gvisor_the_container_itself_tells_who_is_at_work(printed: str, agents: tuple[str, ...]) -> None:
+    assert agents_at_work(_GVisor((0, printed)), RUNSC) == agents  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("status", ["running", "paused"])
+@pytest.mark.parametrize("said", [None, (127, "no such file"), (137, "")])
+def test_a_container_in_gvisor_that_tells_nothing_counts_as_busy(said: tuple[int, str] | None, status: str) -> None:
+    assert agents_at_work(_GVisor(said, status), RUNSC) == (UNSEEN,)  # type: ignore[arg-type]
+
+
+def test_a_container_in_gvisor_that_does_not_see_its_own_processes_counts_as_busy() -> None:
+    engine = _GVisor((0, ""))
+    engine.run = lambda *rest, user: (0, "")  # type: ignore[method-assign]
+    assert agents_at_work(engine, RUNSC) == (UNSEEN,)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("status", ["exited", "restarting"])
+def test_nobody_is_at_work_in_a_container_in_gvisor_that_has_ended_meanwhile(status: str) -> None:
+    assert agents_at_work(_GVisor(None, status), RUNSC) == ()  # type: ignore[arg-type]

@@ -570,6 +570,18 @@ def test_force_does_not_wait(wanted: Any) -> None:
     assert plan(wanted, container, agents=BUSY, force=True) == plan(wanted, container)
 
 
+def test_a_container_that_waits_for_its_replacement_is_not_started_afresh_meanwhile() -> None:
+    found = plan(definition(env={"A": "b"}), container_of(definition()), is_ready=False, agents=BUSY)
+    assert (steps_of(found), aspects_of(found), len(found.warnings)) == ([], ["env"], 1)
+
+
+@pytest.mark.parametrize(("state", "steps"), [("started", ["unpause"]), ("stopped", [])])
+def test_a_paused_container_that_waits_goes_on_only_where_it_is_declared_started(state: str, steps: list[str]) -> None:
+    paused = container_of(definition(), status="paused")
+    found = plan(definition(state=state, env={"A": "b"}), paused, agents=BUSY)
+    assert (steps_of(found), len(found.warnings)) == (steps, 1)
+
+
 def test_live_changes_do_not_wait() -> None:
     found = plan(definition(restart="no"), container_of(definition()), agents=BUSY)
     assert (steps_of(found), found.warnings) == (["update restart"], ())

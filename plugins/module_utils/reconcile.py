@@ -71,6 +71,7 @@ def _tools(engine: Engine, records: Records, request: Request, params: Mapping[s
         records,
         request.site,
         HostWriter(request.contents),
+        request.policy,
     )
 
 

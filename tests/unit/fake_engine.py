@@ -59,6 +59,7 @@ class FakeEngine(Engine):
         driver_status: Sequence[Sequence[str]] = (),
     ) -> None:
         self.docker_host = "unix:///var/run/docker.sock"
+        self.running = ["sleep infinity"]
         self.calls: list[str] = []
         self.updates: list[Mapping[str, Any]] = []
         self.committed: list[Mapping[str, Any]] = []
@@ -242,7 +243,7 @@ class FakeEngine(Engine):
         return container_id in self._ready
 
     def processes(self, container_id: str) -> list[str]:
-        return ["sleep infinity"]
+        return self.running
 
     def info(self) -> dict[str, Any]:
         return {

@@ -444,6 +444,14 @@ def test_a_container_that_comes_back_runs_where_it_ran_or_is_declared_to(
     )
 
 
+def test_a_stop_whose_answer_got_lost_has_ended_before_the_old_container_is_started_again(records: Records) -> None:
+    engine = FakeEngine()
+    engine.fail(1, is_late=False, error=EngineError("stopping container c0f: no answer from the engine"))
+    outcome = done(engine, records, of("replace"), RUNNING)
+    assert engine.calls == ["stop c0f 7", "stop c0f 7", "update c0f RestartPolicy", "start c0f"]
+    assert outcome.error is not None and "The old container is running as berth-web." in outcome.error
+
+
 def test_a_new_container_that_fails_a_replace_is_removed_before_the_old_one_comes_back(records: Records) -> None:
     engine = FakeEngine(output=("dark",))
     outcome = done(engine, records, of("replace"), RUNNING)

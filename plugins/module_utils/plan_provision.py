@@ -150,7 +150,7 @@ def plan_creation(case: Case) -> Plan:
     error = None
     if snapshot:
         steps = [Step("create", f"from {snapshot.reference}", source=source_of_snapshot(snapshot))]
-        warnings = pending_warning(root_of(snapshot), wanted_image(definition, case.site))
+        warnings = (*pending_warning(root_of(snapshot), wanted_image(definition, case.site)), *outdated_warning(case))
     else:
         steps, error = image_steps(case)
         steps.append(Step("create", is_fresh=True))

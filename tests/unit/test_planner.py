@@ -129,6 +129,20 @@ def test_an_unchanged_image_is_no_reason_to_leave_the_snapshot() -> None:
     assert steps_of(found)[0] == f"create from {ONE.reference}"
 
 
+def test_an_image_that_has_become_another_is_applied_to_a_new_container_where_that_is_asked_for() -> None:
+    newer = images(image(image_id="sha256:new"))
+    found = plan(definition(), None, lineage=LINEAGE, existing=newer, apply_images=True)
+    assert (steps_of(found), found.steps[0].is_fresh, found.warnings) == (["create", "start"], True, ())
+
+
+def test_an_image_that_has_become_another_is_told_where_a_new_container_goes_on_from_a_snapshot() -> None:
+    newer = images(image(image_id="sha256:new"))
+    found = plan(definition(), None, lineage=LINEAGE, existing=newer)
+    assert steps_of(found)[0] == f"create from {ONE.reference}"
+    (warning,) = found.warnings
+    assert warning.startswith("base outdated: berth-base:latest has become another image")
+
+
 # Replacing a container that was made from a snapshot
 
 

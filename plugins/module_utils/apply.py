@@ -135,15 +135,15 @@ def carry_out(plan: Plan, definition: Definition | None, view: View, tools: Tool
     return Outcome(work.done > 0, work.container_id, tuple(work.warnings), error, work.snapshot, put_off)
 
 
-def _look_again(work: _Work, step: Step, tools: Tools) -> None:
+def _look_again(work: _Work, step: Step, tools: Tools, container_id: str | None) -> None:
     """Before a step cuts: minutes may have passed since the plan was made, with other projects or a build.
 
     Raises:
         _AtWork: There is an agent at work now, and it is not to be cut.
     """
-    if tools.policy.force or work.container_id is None:
+    if tools.policy.force or container_id is None:
         return
-    container = tools.engine.container(work.container_id)
+    container = tools.engine.container(container_id)
     if container is None or container["State"]["Status"] not in ("running", "paused"):
         return
     agents = agents_at_work(tools.engine, container)
@@ -200,12 +200,15 @@ def _unpause(work: _Work, step: Step, tools: Tools) -> None:
 
 def _set_aside(work: _Work, step: Step, tools: Tools) -> None:
     if work.view.unproven is not None:
-        set_aside(tools.engine, work.project, work.view.unproven.container["Id"], tools.stop_timeout)
+        container_id = work.view.unproven.container["Id"]
+        _look_again(work, step, tools, container_id)
+        set_aside(tools.engine, work.project, container_id, tools.stop_timeout)
 
 
 def _clean(work: _Work, step: Step, tools: Tools) -> None:
     left = step.body or {}
     if "container" in left:
+        _look_again(work, step, tools, left["container"])
         tools.engine.remove(left["container"])
     snapshot = work.view.lineage.find(left.get("snapshot", ""))
     if snapshot:
@@ -320,7 +323,7 @@ def _restart(work: _Work, step: Step, tools: Tools) -> None:
 
 
 def _stop(work: _Work, step: Step, tools: Tools) -> None:
-    _look_again(work, step, tools)
+    _look_again(work, step, tools, work.container_id)
     tools.engine.stop(work.id, tools.stop_timeout)
 
 
@@ -328,7 +331,7 @@ def _replace(work: _Work, step: Step, tools: Tools) -> None:
     """The old container goes only once the record names the new one, and a snapshot holds what was in it."""
     definition, old, lineage = work.declared, work.existing, work.view.lineage
     source = tools.launcher.declared_source(definition) if step.is_fresh else step.source
-    _look_again(work, step, tools)
+    _look_again(work, step, tools, work.container_id)
     restored = lineage.find(step.source.image) if step.source else None
     swapped = swap(tools, definition, old, lineage, source, tools.site.scope, restored is not None)
     work.warnings += swapped.warnings
@@ -382,7 +385,7 @@ def _remove(work: _Work, step: Step, tools: Tools) -> None:
     definition = work.definition
     squash_after = definition.snapshot.squash_after if definition else SnapshotPolicy().squash_after
     tools.snapshotter.demand_room(container_id, work.view.lineage)
-    _look_again(work, step, tools)
+    _look_again(work, step, tools, work.container_id)
     quiesce(tools.engine, container_id, tools.stop_timeout)
     wish = Wish(work.project, tools.site.scope, squash_after)
     taken = tools.snapshotter.take(container_id, work.view.lineage, wish)
@@ -395,7 +398,7 @@ def _remove(work: _Work, step: Step, tools: Tools) -> None:
 
 
 def _erase(work: _Work, step: Step, tools: Tools) -> None:
-    _look_again(work, step, tools)
+    _look_again(work, step, tools, work.container_id)
     erase(tools.engine, work.project, tools.site.scope)
     work.container_id = None
     work.record = Record()

@@ -130,10 +130,18 @@ def _is_ready(engine: Engine, container: Mapping[str, Any], record: Record) -> b
 
 
 def was_ever_ready(engine: Engine, container: Mapping[str, Any]) -> bool:
-    """Whether a container was ready in any of its starts; one that never was started was not."""
-    return container["State"]["Status"] != "created" and engine.has_printed(
-        container["Id"], READY, container["Created"]
-    )
+    """Whether a container was, or may have been, ready in any of its starts; one that never was started was not.
+
+    Times say nothing here: the clock may have been set back.
+    """
+    if container["State"]["Status"] == "created":
+        return False
+    return not _keeps_all_output(container) or engine.has_printed(container["Id"], READY)
+
+
+def _keeps_all_output(container: Mapping[str, Any]) -> bool:
+    log = container["HostConfig"].get("LogConfig") or {}
+    return log.get("Type", "json-file") == "json-file" and "max-size" not in (log.get("Config") or {})
 
 
 def with_image_env(engine: Engine, container: Mapping[str, Any]) -> dict[str, Any]:

@@ -195,7 +195,7 @@ class Images:
 
 @dataclass(frozen=True)
 class Unproven:
-    """A container that was not seen ready. ``is_blank`` says that it never was, so nobody can have worked in it."""
+    """A container that was not seen ready. ``is_blank``: it surely never was, so nobody can have worked in it."""
 
     container: Mapping[str, Any]
     is_blank: bool

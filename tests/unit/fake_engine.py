@@ -239,7 +239,7 @@ class FakeEngine(Engine):
         found = self._images.get(self.tags.get(reference, reference))
         return copy.deepcopy(found) if found else None
 
-    def has_printed(self, container_id: str, line: str, since: str) -> bool:
+    def has_printed(self, container_id: str, line: str, since: str | None = None) -> bool:
         return container_id in self._ready
 
     def processes(self, container_id: str) -> list[str]:

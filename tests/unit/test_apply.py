@@ -259,6 +259,17 @@ def test_force_does_not_look_for_agents(records: Records, verb: str) -> None:
     assert (outcome.error, outcome.put_off, bool(engine.calls)) == (None, 0, True)
 
 
+@pytest.mark.parametrize(
+    "step", [Step("set-aside", "berth-web"), Step("clean", "berth-web", {"container": NEW_ID})], ids=str
+)
+def test_an_agent_in_a_container_that_was_not_seen_ready_is_not_cut_either(records: Records, step: Step) -> None:
+    engine = FakeEngine()
+    engine.running = ["claude"]
+    left = container_of(WEB, container_id=NEW_ID)
+    outcome = done(engine, records, of(step, "start"), View(ASIDE, RECORD, unproven=Unproven(left, False)))
+    assert (engine.calls, outcome.error, outcome.put_off) == ([], None, 2)
+
+
 def test_an_agent_that_begins_while_an_image_is_built_is_not_cut(
     records: Records, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -86,7 +86,7 @@ class FakeEngine:
         self._volumes = volumes
         self._image_config = image_config or {}
         self.asked: Counter[str] = Counter()
-        self.listened: list[tuple[str, str, str]] = []
+        self.listened: list[tuple[str, str, str | None]] = []
         self.more_images: tuple[dict[str, Any], ...] = ()
 
     def containers(self) -> list[dict[str, Any]]:
@@ -120,7 +120,7 @@ class FakeEngine:
         owners = sorted({(one[PROJECT], one[SCOPE]) for one in labels if one})
         return [network for project, scope in owners for network in networks_for("open", project=project, scope=scope)]
 
-    def has_printed(self, container_id: str, line: str, since: str) -> bool:
+    def has_printed(self, container_id: str, line: str, since: str | None = None) -> bool:
         self.asked["has_printed"] += 1
         self.listened.append((container_id, line, since))
         return self._ready
@@ -312,6 +312,43 @@ def test_a_newer_container_that_an_interrupted_run_left_makes_way_for_the_one_be
     assert [str(step) for step in found.plans[0].steps] == [clearing, "rename berth-web", "start"]
     replaced = look(engine, state_dir, {"name": "web", "env": {"A": "b"}})
     assert [str(step) for step in replaced.plans[0].steps] == [clearing, "rename berth-web", "replace"]
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        {"Type": "json-file", "Config": {"max-size": "10m"}},
+        {"Type": "local", "Config": {}},
+        {"Type": "journald", "Config": None},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(("status", "clearing"), [("exited", "set-aside"), ("created", "clean")])
+def test_a_container_whose_older_output_may_be_gone_is_kept(
+    state_dir: str, log: dict[str, Any], status: str, clearing: str
+) -> None:
+    engine = interrupted(state_dir, status, False, None)
+    for one in engine._containers:
+        one["HostConfig"]["LogConfig"] = log
+    found = look(engine, state_dir, {"name": "web"})
+    assert str(found.plans[0].steps[0]) == f"{clearing} berth-web"
+
+
+def test_whether_a_container_ever_was_ready_does_not_depend_on_the_clock(state_dir: str) -> None:
+    engine = interrupted(state_dir, "exited", True, None)
+    look(engine, state_dir, {"name": "web"})
+    assert engine.listened == [(CONTAINER_ID, "berth: ready", None)]
+
+
+@pytest.mark.parametrize("keys", [{}, {"env": {"A": "b"}}, {"state": "absent"}], ids=str)
+def test_a_newer_container_with_an_agent_at_work_does_not_make_way(state_dir: str, keys: dict[str, Any]) -> None:
+    engine = interrupted(state_dir, "running", False, None)
+    engine._processes = ("claude",)
+    (plan,) = look(engine, state_dir, {"name": "web", **keys}).plans
+    assert (plan.steps, plan.error) == ((), None)
+    assert "the way back to the container before deferred: an agent is at work (claude)" in plan.warnings[0]
+    (forced,) = look(engine, state_dir, {"name": "web", **keys}, when_busy="force").plans
+    assert str(forced.steps[0]) == "clean berth-web"
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,8 @@ from ansible_collections.berth.projects.plugins.module_utils.host_state import U
 from ansible_collections.berth.projects.plugins.module_utils.host_writer import HostWriter
 from ansible_collections.berth.projects.plugins.module_utils.launch import Start
 from ansible_collections.berth.projects.plugins.module_utils.names import container_name
-from ansible_collections.berth.projects.plugins.module_utils.observe import was_ever_ready
-from ansible_collections.berth.projects.plugins.module_utils.plan import Plan
+from ansible_collections.berth.projects.plugins.module_utils.observe import agents_at_work, was_ever_ready
+from ansible_collections.berth.projects.plugins.module_utils.plan import Plan, Policy, waiting
 from ansible_collections.berth.projects.plugins.module_utils.proxy_files import proxy_folder
 from ansible_collections.berth.projects.plugins.module_utils.records import Record, Records
 from ansible_collections.berth.projects.plugins.module_utils.replace import (
@@ -58,6 +58,11 @@ class Tools(Crew):
     site: Site
     writer: HostWriter
     ready_timeout: int
+    policy: Policy
+
+
+class _AtWork(Exception):
+    """An agent is at work that a step would cut; with what is told of that."""
 
 
 @dataclass
@@ -102,7 +107,8 @@ class _Work:
 def carry_out(plan: Plan, definition: Definition | None, view: View, tools: Tools) -> Outcome:
     """Do the steps of a plan, then remember what is known of the project's container now.
 
-    Steps stop at the first that fails; what was before that one still is, or is told in the outcome's error.
+    Steps stop at the first that fails; what was before that one still is, or is told in the outcome's error. They also
+    stop at one that would cut an agent which has begun to work since the plan was made, and that is no error.
 
     Args:
         definition: None where a container is removed that no definition names.
@@ -110,13 +116,17 @@ def carry_out(plan: Plan, definition: Definition | None, view: View, tools: Tool
     if plan.error:
         return Outcome(False, view.container_id, plan.warnings, plan.error)
     work = _Work(plan.project, definition, view, view.container_id, view.seen, list(plan.warnings))
-    error = None
+    error, put_off = None, 0
     try:
         for step in plan.steps:
             _STEPS[step.verb](work, step, tools)
             work.done += 1
         if work.container_id:
             work.record = work.record.with_user(definition.user if definition else None)
+    except _AtWork as told:
+        work.warnings.append(str(told))
+        put_off = len(plan.steps) - work.done
+        _give_back(work, plan, tools)
     except Exception as problem:  # one project's; the others go on
         error = message_of(problem)
         _give_back(work, plan, tools)
@@ -127,7 +137,24 @@ def carry_out(plan: Plan, definition: Definition | None, view: View, tools: Tool
             tools.records.write(plan.project, work.record)
     except BerthError as problem:
         error = error or problem.msg
-    return Outcome(work.done > 0, work.container_id, tuple(work.warnings), error, work.snapshot)
+    return Outcome(work.done > 0, work.container_id, tuple(work.warnings), error, work.snapshot, put_off)
+
+
+def _look_again(work: _Work, step: Step, tools: Tools, container_id: str | None) -> None:
+    """Before a step cuts: minutes may have passed since the plan was made, with other projects or a build.
+
+    Raises:
+        _AtWork: There is an agent at work now, and it is not to be cut.
+    """
+    if tools.policy.force or container_id is None:
+        return
+    container = tools.engine.container(container_id)
+    if container is None or container["State"]["Status"] not in ("running", "paused"):
+        return
+    agents = agents_at_work(tools.engine, container)
+    if agents:
+        view = replace(work.view, agents=agents)
+        raise _AtWork(waiting(step.verb, view, is_repeated=tools.policy.operation == "provision"))
 
 
 def _pull(work: _Work, step: Step, tools: Tools) -> None:
@@ -184,12 +211,15 @@ def _unpause(work: _Work, step: Step, tools: Tools) -> None:
 
 def _set_aside(work: _Work, step: Step, tools: Tools) -> None:
     if work.view.unproven is not None:
-        set_aside(tools.engine, work.project, work.view.unproven.container["Id"], tools.stop_timeout)
+        container_id = work.view.unproven.container["Id"]
+        _look_again(work, step, tools, container_id)
+        set_aside(tools.engine, work.project, container_id, tools.stop_timeout)
 
 
 def _clean(work: _Work, step: Step, tools: Tools) -> None:
     left = step.body or {}
     if "container" in left:
+        _look_again(work, step, tools, left["container"])
         tools.engine.remove(left["container"])
     snapshot = work.view.lineage.find(left.get("snapshot", ""))
     if snapshot:
@@ -223,7 +253,7 @@ def _sync(work: _Work, step: Step, tools: Tools) -> None:
 
 
 def _give_back(work: _Work, plan: Plan, tools: Tools) -> None:
-    """After a replacement that failed, let the agent of the old container read its host state again."""
+    """After a replacement that failed or was put off, let the agent of the old container read its host state again."""
     user = user_of(work.view.container) if work.view.container else None
     if plan.action == "replace" and user and work.definition and user != work.definition.user:
         tools.writer.give(tools.site.host_state(work.project), user)
@@ -306,6 +336,7 @@ def _restart(work: _Work, step: Step, tools: Tools) -> None:
 
 
 def _stop(work: _Work, step: Step, tools: Tools) -> None:
+    _look_again(work, step, tools, work.container_id)
     tools.engine.stop(work.id, tools.stop_timeout)
 
 
@@ -313,6 +344,7 @@ def _replace(work: _Work, step: Step, tools: Tools) -> None:
     """The old container goes only once the record names the new one, and a snapshot holds what was in it."""
     definition, old, lineage = work.declared, work.existing, work.view.lineage
     source = tools.launcher.declared_source(definition) if step.is_fresh else step.source
+    _look_again(work, step, tools, work.container_id)
     restored = lineage.find(step.source.image) if step.source else None
     swapped = swap(tools, definition, old, lineage, source, tools.site.scope, restored is not None)
     work.warnings += swapped.warnings
@@ -366,6 +398,7 @@ def _remove(work: _Work, step: Step, tools: Tools) -> None:
     definition = work.definition
     squash_after = definition.snapshot.squash_after if definition else SnapshotPolicy().squash_after
     tools.snapshotter.demand_room(container_id, work.view.lineage)
+    _look_again(work, step, tools, work.container_id)
     quiesce(tools.engine, container_id, tools.stop_timeout)
     wish = Wish(work.project, tools.site.scope, squash_after)
     taken = tools.snapshotter.take(container_id, work.view.lineage, wish)
@@ -378,6 +411,7 @@ def _remove(work: _Work, step: Step, tools: Tools) -> None:
 
 
 def _erase(work: _Work, step: Step, tools: Tools) -> None:
+    _look_again(work, step, tools, work.container_id)
     erase(tools.engine, work.project, tools.site.scope)
     work.container_id = None
     work.record = Record()

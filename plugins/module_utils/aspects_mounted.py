@@ -22,10 +22,12 @@ from ansible_collections.berth.projects.plugins.module_utils.definition import (
 )
 from ansible_collections.berth.projects.plugins.module_utils.fingerprint import Values
 from ansible_collections.berth.projects.plugins.module_utils.names import (
+    PROJECT,
     SNAPSHOT_BASE,
     SNAPSHOT_PACKAGES,
     agent_volume,
     home_volume,
+    lineage_labels,
     ownership_labels,
 )
 from ansible_collections.berth.projects.plugins.module_utils.packages import packages_from_label
@@ -38,7 +40,8 @@ def wanted_image(definition: Definition, site: Site) -> Values:
 
 
 def actual_image(container: Container, wanted: Values) -> Values:
-    labels = container["Config"].get("Labels") or {}
+    found = container["Config"].get("Labels") or {}
+    labels = lineage_labels(found, found.get(PROJECT, ""))
     reference = labels.get(SNAPSHOT_BASE) or normal_reference(container["Config"]["Image"])
     return image_values(reference, packages_from_label(labels.get(SNAPSHOT_PACKAGES, "")))
 

@@ -179,14 +179,16 @@ class Engine:
         status, output = self._output(container_id, stdout="1")
         return [] if status >= 400 else _unframed(output).decode("utf-8", "replace").splitlines()
 
-    def has_printed(self, container_id: str, line: str, since: str) -> bool:
+    def has_printed(self, container_id: str, line: str, since: str | None = None) -> bool:
         """Whether a container has printed a line since a time of the engine's (``2026-01-02T03:04:05.678901234Z``).
 
-        True where the engine keeps no output that could tell.
+        True where the engine keeps no output that could tell. Without a time, all that it keeps is looked at.
         """
-        seconds, _dot, fraction = since.rstrip("Z").partition(".")
-        start = f"{calendar.timegm(time.strptime(seconds, '%Y-%m-%dT%H:%M:%S'))}.{fraction or 0}"
-        status, output = self._output(container_id, stdout="1", since=start)
+        query = {}
+        if since:
+            seconds, _dot, fraction = since.rstrip("Z").partition(".")
+            query = {"since": f"{calendar.timegm(time.strptime(seconds, '%Y-%m-%dT%H:%M:%S'))}.{fraction or 0}"}
+        status, output = self._output(container_id, stdout="1", **query)
         return status >= 400 or f"{line}\n".encode() in output
 
     def _output(self, container_id: str, **query: str) -> tuple[int, bytes]:

@@ -21,7 +21,11 @@ from ansible_collections.berth.projects.plugins.module_utils.build_output import
 from ansible_collections.berth.projects.plugins.module_utils.definition import Packages, User
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
-from ansible_collections.berth.projects.plugins.module_utils.names import PACKAGES_REPOSITORY, SNAPSHOT_BASE_ID
+from ansible_collections.berth.projects.plugins.module_utils.names import (
+    PACKAGES_REPOSITORY,
+    SNAPSHOT_BASE_ID,
+    SNAPSHOT_PROJECT,
+)
 from ansible_collections.berth.projects.plugins.module_utils.packages import derived_labels
 
 SCRIPT = "/usr/local/lib/berth/set-ids"
@@ -61,15 +65,16 @@ class IdImages:
 
     def _build(self, reference: str, image: dict[str, Any], user: User, made: str) -> None:
         config = image.get("Config") or {}
-        # What has packages says already what it was made from.
-        is_derived = SNAPSHOT_BASE_ID in (config.get("Labels") or {})
+        labels = config.get("Labels") or {}
+        # What has packages says already what it was made from; what a snapshot says is of its project.
+        is_derived = SNAPSHOT_BASE_ID in labels and not labels.get(SNAPSHOT_PROJECT)
         run = json.dumps([SCRIPT, str(user.uid), str(user.gid)])
         text = f"FROM {image['Id']}\nUSER root\nRUN {run}\nUSER {config.get('User') or 'root'}\n"
         with self._engine.calling(f"setting the agent's ids in image {reference}"):
             events = self._engine.api.build(
                 fileobj=io.BytesIO(text.encode()),
                 tag=made,
-                labels={} if is_derived else derived_labels(reference, image["Id"], Packages()),
+                labels={} if is_derived else derived_labels(reference, image["Id"], Packages(), labels),
                 rm=True,
                 forcerm=True,
                 decode=True,

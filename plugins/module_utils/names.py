@@ -46,6 +46,16 @@ HELPER = "berth.volume-helper"
 _ASIDE = re.compile(r"^(?P<project>berth-[a-z0-9-]+)\.old\.[0-9a-f]{12}$")
 
 
+def lineage_labels(labels: Mapping[str, str], project: str) -> Mapping[str, str]:
+    """The labels of an image or a container without those of another project's lineage.
+
+    What is made from another project's snapshot inherits them; for its own project, its lineage begins there.
+    """
+    if labels.get(SNAPSHOT_PROJECT, "") in ("", project):
+        return labels
+    return {key: value for key, value in labels.items() if not key.startswith("berth.snapshot.")}
+
+
 def container_name(project: str) -> str:
     return f"berth-{project}"
 

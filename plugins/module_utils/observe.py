@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.aspect import Site
+from ansible_collections.berth.projects.plugins.module_utils.aspects_isolation import GVISOR, runtime_of
 from ansible_collections.berth.projects.plugins.module_utils.definition import DOCKER_SOCKET, Definition, User, overlap
 from ansible_collections.berth.projects.plugins.module_utils.engine import Engine
 from ansible_collections.berth.projects.plugins.module_utils.errors import EngineError
@@ -47,6 +48,10 @@ _KEYS = re.compile(
 )
 _INTERPRETERS = ("node", "sh", "ash", "bash", "dash")
 _QUESTIONS = (["--version"], ["-v"], ["--help"], ["-h"])
+_PROC = "/proc/[0-9]*/cmdline"
+_READ_PROCESSES = f"PATH=/usr/bin:/bin; for one in {_PROC}; do cat $one; echo; done 2>/dev/null; exit 0"
+UNSEEN = "perhaps: gVisor does not tell what runs in it"
+"""Stands for the agents of a container that cannot be looked into."""
 
 
 def view_projects(
@@ -125,10 +130,18 @@ def _is_ready(engine: Engine, container: Mapping[str, Any], record: Record) -> b
 
 
 def was_ever_ready(engine: Engine, container: Mapping[str, Any]) -> bool:
-    """Whether a container was ready in any of its starts; one that never was started was not."""
-    return container["State"]["Status"] != "created" and engine.has_printed(
-        container["Id"], READY, container["Created"]
-    )
+    """Whether a container was, or may have been, ready in any of its starts; one that never was started was not.
+
+    Times say nothing here: the clock may have been set back.
+    """
+    if container["State"]["Status"] == "created":
+        return False
+    return not _keeps_all_output(container) or engine.has_printed(container["Id"], READY)
+
+
+def _keeps_all_output(container: Mapping[str, Any]) -> bool:
+    log = container["HostConfig"].get("LogConfig") or {}
+    return log.get("Type", "json-file") == "json-file" and "max-size" not in (log.get("Config") or {})
 
 
 def with_image_env(engine: Engine, container: Mapping[str, Any]) -> dict[str, Any]:
@@ -200,9 +213,15 @@ def _path_problem(path: str, is_workspace: bool, site: Site) -> str | None:
     return None
 
 
-def agents_at_work(engine: Engine, container_id: str) -> tuple[str, ...]:
+def agents_at_work(engine: Engine, container: Mapping[str, Any]) -> tuple[str, ...]:
     """The agents that run in a container, by the name of their command; none where it has ended meanwhile."""
-    return tuple(sorted({name for line in _processes(engine, container_id) if (name := agent_of(line))}))
+    if runtime_of(container) == GVISOR:
+        lines = _processes_in_gvisor(engine, container["Id"])
+    else:
+        lines = _processes(engine, container["Id"])
+    if lines is None:
+        return (UNSEEN,)
+    return tuple(sorted({name for line in lines if (name := agent_of(line))}))
 
 
 def _processes(engine: Engine, container_id: str) -> list[str]:
@@ -213,6 +232,21 @@ def _processes(engine: Engine, container_id: str) -> list[str]:
         if container["State"].get("Running") and not container.get("RestartCount"):
             raise
         return []  # it has ended, or ends and is restarted again and again: nobody is at work in there
+
+
+def _processes_in_gvisor(engine: Engine, container_id: str) -> list[str] | None:
+    """Read in the container: the engine looks its processes up among the host's, by numbers of gVisor's own.
+
+    None where it runs and cannot be looked into, as one that is paused.
+    """
+    try:
+        status, output = engine.run(container_id, ["/bin/sh", "-c", _READ_PROCESSES], user="")
+        if status == 0 and _PROC in output:  # at least itself
+            return output.replace("\0", " ").splitlines()
+    except EngineError:
+        pass
+    state = (engine.container(container_id) or {}).get("State") or {}
+    return None if state.get("Status") in ("running", "paused") else []
 
 
 def agent_of(command_line: str) -> str | None:

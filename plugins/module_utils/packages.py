@@ -17,7 +17,10 @@ from ansible_collections.berth.projects.plugins.module_utils.names import (
     PACKAGES_REPOSITORY,
     SNAPSHOT_BASE,
     SNAPSHOT_BASE_ID,
+    SNAPSHOT_FLAT,
+    SNAPSHOT_LAYERS,
     SNAPSHOT_PACKAGES,
+    SNAPSHOT_PROJECT,
 )
 
 # Only names, and no regular expressions, which apt-get falls back to where no package has the name.
@@ -63,7 +66,9 @@ def derived_reference(base_reference: str, base_id: str, packages: Packages) -> 
     return f"{PACKAGES_REPOSITORY}:{hashlib.sha256(content.encode()).hexdigest()[:16]}"
 
 
-def derived_labels(base_reference: str, base_id: str, packages: Packages) -> dict[str, str]:
+def derived_labels(
+    base_reference: str, base_id: str, packages: Packages, inherited: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """What an image says of the packages in it. Snapshots inherit it.
 
     Args:
@@ -71,8 +76,11 @@ def derived_labels(base_reference: str, base_id: str, packages: Packages) -> dic
             same derived image, so only ``base_id`` says for sure what it was made from.
         base_id: The base's id.
         packages: What was added.
+        inherited: The base's own labels. Of those of a snapshot none is left: what is made of it is another's.
     """
+    taken_off = {SNAPSHOT_PROJECT, SNAPSHOT_LAYERS, SNAPSHOT_FLAT} & {*(inherited or ())}
     return {
+        **dict.fromkeys(sorted(taken_off), ""),
         SNAPSHOT_BASE: base_reference,
         SNAPSHOT_BASE_ID: base_id,
         SNAPSHOT_PACKAGES: _canonical(asdict(packages)),

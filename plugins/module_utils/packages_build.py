@@ -92,14 +92,15 @@ def _settling(image: Future[str], reference: str) -> Iterator[None]:
 
 
 def _build(engine: Engine, base_reference: str, base: dict[str, Any], packages: Packages) -> None:
-    text = dockerfile(base["Id"], packages, (base.get("Config") or {}).get("User") or "")
+    config = base.get("Config") or {}
+    text = dockerfile(base["Id"], packages, config.get("User") or "")
     before = {image["Id"] for image in _all_images(engine)}
     with engine.calling(f"adding packages to image {base_reference}"):
         # An installer may be silent for minutes: for builds, the SDK has no time limit unless it is given one.
         events = engine.api.build(
             fileobj=io.BytesIO(text.encode()),
             tag=derived_reference(base_reference, base["Id"], packages),
-            labels=derived_labels(base_reference, base["Id"], packages),
+            labels=derived_labels(base_reference, base["Id"], packages, config.get("Labels")),
             rm=True,
             forcerm=True,
             decode=True,

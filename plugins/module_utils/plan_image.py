@@ -71,12 +71,16 @@ def _derived(case: Case) -> str | None:
 
 
 def is_outdated(case: Case) -> bool:
-    """Whether the reference at the root of the container's lineage names another image by now."""
-    image, container = case.images.find(case.definition.image), case.view.container
-    if image is None or container is None:
+    """Whether the reference at the root of the lineage, of the container or else the snapshots, names another image."""
+    image, view = case.images.find(case.definition.image), case.view
+    latest = view.lineage.latest
+    if image is None or not (view.container or latest):
         return False
-    began_with = actual_image(container, {})["reference"]
-    return began_with == case.definition.image and case.view.base_id != image.id
+    if view.container:
+        began_with, base_id = actual_image(view.container, {})["reference"], view.base_id
+    else:
+        began_with, base_id = (latest.base, latest.base_id) if latest else (None, None)
+    return began_with == case.definition.image and base_id != image.id
 
 
 def outdated_warning(case: Case) -> tuple[str, ...]:
@@ -107,7 +111,7 @@ def resumed(case: Case) -> Snapshot | None:
     if latest is None or not case.policy.apply_images:
         return latest
     changed = root_of(latest) != wanted_image(case.definition, case.site)
-    return None if changed else latest
+    return None if changed or is_outdated(case) else latest
 
 
 def image_misfit(image: Mapping[str, Any], reference: str, definition: Definition, site: Site) -> str | None:

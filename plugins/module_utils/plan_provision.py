@@ -102,10 +102,11 @@ def plan_differences(case: Case, found: list[Difference]) -> Plan:
         return Plan(case.name, error=moved)
     held = [one for one in found if one.is_image and case.view.has_lineage and not case.policy.apply_images]
     found = [one for one in found if one not in held]
-    is_rebased = any(one.is_image for one in found) or (case.policy.apply_images and is_outdated(case))
+    applies = case.policy.apply_images and not case.policy.only_state
+    is_rebased = any(one.is_image for one in found) or (applies and is_outdated(case))
     live = [one for one in found if one.live_step]
     if len(live) == len(found) and not is_rebased:
-        plan = defer(_plan_changes(case, live), case.view, case.policy)
+        plan = defer(_plan_changes(case, live, _state_step(case.definition, case.view)), case.view, case.policy)
     elif must_wait(case.view, case.policy):
         plan = _put_off(case, found, live)
     else:
@@ -149,7 +150,7 @@ def plan_creation(case: Case) -> Plan:
     error = None
     if snapshot:
         steps = [Step("create", f"from {snapshot.reference}", source=source_of_snapshot(snapshot))]
-        warnings = pending_warning(root_of(snapshot), wanted_image(definition, case.site))
+        warnings = (*pending_warning(root_of(snapshot), wanted_image(definition, case.site)), *outdated_warning(case))
     else:
         steps, error = image_steps(case)
         steps.append(Step("create", is_fresh=True))
@@ -259,14 +260,13 @@ def _replace_in_lineage(case: Case) -> Step:
     return Step("replace", f"from {before.reference}", source=source_of_snapshot(before))
 
 
-def _plan_changes(case: Case, found: list[Difference]) -> Plan:
+def _plan_changes(case: Case, found: list[Difference], state_step: Step | None) -> Plan:
     definition, view = case.definition, case.view
     steps = mending_steps(case)
     reasons = mending_reasons(case, steps)
     for difference in found:
         steps += [difference.live_step] if difference.live_step else []
         reasons.append(difference.reason())
-    state_step = _state_step(definition, view)
     if state_step:
         steps.append(state_step)
         before = view.status if view.is_ready or not view.is_running else f"{view.status}, but never ready"
@@ -286,7 +286,8 @@ def _state_step(definition: Definition, view: View) -> Step | None:
 
 def _put_off(case: Case, found: list[Difference], live: list[Difference]) -> Plan:
     """What can be done for an agent at work now, and what has to wait for it."""
-    plan = _plan_changes(replace(case, definition=replace(case.definition, state="started")), live)
+    is_let_go_on = case.view.status == "paused" and case.definition.state == "started"
+    plan = _plan_changes(case, live, Step("unpause") if is_let_go_on else None)
     later = tuple(difference.reason() for difference in found if difference not in live)
     return replace(plan, reasons=(*plan.reasons, *later), warnings=(*plan.warnings, waiting("replace", case.view)))
 

@@ -43,6 +43,8 @@ def plan_project(case: Case) -> Plan:
     """What is to be done for one project."""
     if case.view.clash:
         return Plan(case.name, error=case.view.clash)
+    if _is_going_back_late(case.view, case.policy):
+        return _waiting_to_go_back(case.name, case.view, case.policy)
     return with_network(with_sync(_PLANNERS[case.policy.operation](case), case), case)
 
 
@@ -50,6 +52,8 @@ def plan_undeclared(project: str, view: View, policy: Policy) -> Plan:
     """Removal of what no definition names any more: by pruning, or because a run destroys it."""
     if view.clash:
         return Plan(project, error=view.clash)
+    if _is_going_back_late(view, policy):
+        return _waiting_to_go_back(project, view, policy)
     if policy.operation == "destroy":
         return without_network(without_host_state(_plan_destruction(project, view, policy), view), view)
     plan = plan_removal(project, view, policy, reason=Reason("state", view.status, "not declared"))
@@ -57,6 +61,16 @@ def plan_undeclared(project: str, view: View, policy: Policy) -> Plan:
     if view.container is None and is_bare and view.has_state:
         plan = _forgetting(plan)
     return without_network(without_host_state(plan, view), view)
+
+
+def _is_going_back_late(view: View, policy: Policy) -> bool:
+    """Whether somebody has begun to work in a container that was not seen ready and would make way."""
+    return view.unproven is not None and must_wait(view, policy)
+
+
+def _waiting_to_go_back(project: str, view: View, policy: Policy) -> Plan:
+    what = "the way back to the container before"
+    return Plan(project, warnings=(waiting(what, view, is_repeated=policy.operation == "provision"),))
 
 
 def _plan_upgrade(case: Case) -> Plan:

@@ -72,6 +72,7 @@ def _tools(engine: Engine, records: Records, request: Request, params: Mapping[s
         request.site,
         HostWriter(request.contents),
         params["ready_timeout"],
+        request.policy,
     )
 
 

@@ -113,7 +113,7 @@ def swap(
             lack = ""
             if runs:
                 lack = crew.gate.bring_back(definition.name, is_restricted=egress_of(old) == "restricted")
-            bring_back(crew.engine, definition.name, old["Id"], definition.restart, start=runs)
+            bring_back(crew.engine, definition.name, old["Id"], definition.restart, runs, crew.stop_timeout)
         except BerthError as second:
             raise BerthError(
                 f"{told} The old container is whole, but could not be brought back as "
@@ -161,13 +161,27 @@ def set_aside(engine: Engine, project: str, container_id: str, stop_timeout: int
     rename_aside(engine, project, container_id)
 
 
-def bring_back(engine: Engine, project: str, container_id: str, policy: str, start: bool = True) -> None:
-    """Undo ``set_aside``, from wherever it got to."""
+def bring_back(
+    engine: Engine, project: str, container_id: str, policy: str, start: bool = True, stopping: int | None = None
+) -> None:
+    """Undo ``set_aside``, from wherever it got to.
+
+    Args:
+        engine: The engine.
+        project: Whose container it is.
+        container_id: Which.
+        policy: Its restart policy.
+        start: Whether it is to run.
+        stopping: The timeout of a stop that may be under way still; None where none was asked for.
+    """
     container = engine.container(container_id)
     if container is None:
         raise BerthError(f"The container {container_id[:12]} is gone.")
     if name_of(container) != container_name(project):
         engine.rename(container_id, container_name(project))
+    if start and stopping is not None and container["State"]["Running"]:
+        # An engine whose answer got lost goes on stopping it, and a start would come too early. This waits for the end.
+        engine.stop(container_id, stopping)
     engine.update(container_id, update_restart({"policy": policy}))
     if start:
         engine.start(container_id)

@@ -97,10 +97,12 @@ def _proxy_settings(entry: Mapping[str, Any]) -> ProxySettings:
 
 def _policy(params: Mapping[str, Any]) -> Policy:
     operation = params.get("operation") or "provision"
+    # The inventory's word is for provision alone: starting and stopping must replace nothing.
+    applies = operation == "provision" and bool(params.get("apply_image_changes"))
     return Policy(
         operation=operation,
         force=params.get("when_busy") == "force",
-        apply_images=operation == "upgrade" or bool(params.get("apply_image_changes")),
+        apply_images=operation == "upgrade" or applies,
         snapshot=params.get("snapshot") or LATEST_TAG,
         destroy_data=bool(params.get("destroy_data")),
     )

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.definition import Definition
@@ -22,6 +22,7 @@ class Outcome:
     Args:
         changed: Whether a step was done, or in check mode would be. A step that failed has left nothing behind.
         snapshot: The reference of the one that was taken of the container before it was replaced or removed.
+        put_off: How many of the plan's last steps wait, because an agent had begun to work when their turn came.
     """
 
     changed: bool
@@ -29,6 +30,7 @@ class Outcome:
     warnings: tuple[str, ...]
     error: str | None = None
     snapshot: str | None = None
+    put_off: int = 0
 
 
 def only_planned(plan: Plan, view: View) -> Outcome:
@@ -43,6 +45,7 @@ def result_of(
     outcome: Outcome,
 ) -> dict[str, Any]:
     """One project's entry in ``projects``."""
+    plan = replace(plan, steps=plan.steps[: len(plan.steps) - outcome.put_off])
     status = view.status if outcome.error else _status_after(plan, view, definition)
     return {
         "name": plan.project,

@@ -28,6 +28,7 @@ from ansible_collections.berth.projects.plugins.module_utils.names import (
     SNAPSHOT_SCOPE,
     SNAPSHOT_STOPPED_AT,
     SNAPSHOT_TAKEN,
+    lineage_labels,
 )
 
 _KEPT = (
@@ -63,7 +64,7 @@ def snapshot_labels(
         flat: Whether all layers become one.
         size_below: The size of that image in bytes.
     """
-    old = below.get("Labels") or {}
+    old = lineage_labels(below.get("Labels") or {}, project)
     root = {SNAPSHOT_BASE: normal_reference(container["Config"]["Image"]), SNAPSHOT_BASE_ID: container["Image"]}
     root.update({key: old[key] for key in _KEPT_LABELS if key in old})
     was_flat = old.get(SNAPSHOT_FLAT) == "true"
@@ -77,14 +78,14 @@ def snapshot_labels(
         SNAPSHOT_BELOW: str(size_below),
         SNAPSHOT_CONTAINER: container["Id"],
         SNAPSHOT_STOPPED_AT: "" if container["State"]["Running"] else container["State"]["FinishedAt"],
-        SNAPSHOT_LAYERS: "0" if flat else str(layers_below(below) + 1),
+        SNAPSHOT_LAYERS: "0" if flat else str(layers_below(below, project) + 1),
         **({SNAPSHOT_FLAT: "true"} if flat or was_flat else {}),
     }
 
 
-def layers_below(config: Config) -> int:
-    """How many snapshots lie below, down to the root or to where they were flattened."""
-    text = (config.get("Labels") or {}).get(SNAPSHOT_LAYERS, "")
+def layers_below(config: Config, project: str) -> int:
+    """How many snapshots of a project lie below, down to the root or to where they were flattened."""
+    text = lineage_labels(config.get("Labels") or {}, project).get(SNAPSHOT_LAYERS, "")
     return int(text) if text.isdigit() else 0
 
 

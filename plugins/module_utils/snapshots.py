@@ -119,7 +119,8 @@ class Snapshotter:
         image = self._engine.image(container["Image"])
         below = (image.get("Config") or {}) if image else config_without_image(container)
         depth = len((image or {}).get("RootFS", {}).get("Layers") or [])
-        flat = must_be_flat(layers_below(below) + 1, depth, wish.squash_after, container["State"]["Running"])
+        layers = layers_below(below, wish.project) + 1
+        flat = must_be_flat(layers, depth, wish.squash_after, container["State"]["Running"])
         size = int(container.get("SizeRootFs" if flat else "SizeRw") or 0)
         self._demand_room(size)
         tag = lineage.next_tag(self._clock())

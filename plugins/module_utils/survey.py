@@ -246,12 +246,16 @@ def _look_closer(
     closer = {}
     for project, plan in plans.items():
         view = views[project]
-        if not plan.cuts or view.container is None:
+        cut = [view.unproven.container] if view.unproven and plan.steps else []
+        cut += [view.container] if view.container and plan.cuts else []
+        if not cut:
             continue
-        if plan.action == "replace":
+        if plan.action == "replace" and view.container:
             view = replace(view, container=with_image_env(engine, view.container))
-        if view.status in ("running", "paused") and not policy.force:
-            view = replace(view, agents=agents_at_work(engine, str(view.container_id)))
+        if not policy.force:
+            running = [one for one in cut if one["State"]["Status"] in ("running", "paused")]
+            agents = {agent for one in running for agent in agents_at_work(engine, one)}
+            view = replace(view, agents=tuple(sorted(agents)))
         closer[project] = view
     return closer
 

@@ -29,6 +29,7 @@ from ansible_collections.berth.projects.plugins.module_utils.names import (
     container_name,
     home_volume,
     is_aside_name,
+    lineage_labels,
     name_of,
     proxy_name,
 )
@@ -194,7 +195,7 @@ class Images:
 
 @dataclass(frozen=True)
 class Unproven:
-    """A container that was not seen ready. ``is_blank`` says that it never was, so nobody can have worked in it."""
+    """A container that was not seen ready. ``is_blank``: it surely never was, so nobody can have worked in it."""
 
     container: Mapping[str, Any]
     is_blank: bool
@@ -287,13 +288,13 @@ class View:
 
     @property
     def has_lineage(self) -> bool:
-        """Whether the container was made from a snapshot: it has inherited the labels then."""
-        return SNAPSHOT_PROJECT in self._labels
+        """Whether the container was made from a snapshot of its project: it has inherited the labels then."""
+        return SNAPSHOT_PROJECT in self._lineage_labels
 
     @property
     def base_id(self) -> str | None:
         """The id of the image at the root of the container's lineage."""
-        return self._labels.get(SNAPSHOT_BASE_ID) or (str(self.container["Image"]) if self.container else None)
+        return self._lineage_labels.get(SNAPSHOT_BASE_ID) or (str(self.container["Image"]) if self.container else None)
 
     @property
     def held_asides(self) -> tuple[Mapping[str, Any], ...]:
@@ -340,6 +341,10 @@ class View:
     @property
     def _labels(self) -> Mapping[str, str]:
         return (self.container["Config"].get("Labels") or {}) if self.container else {}
+
+    @property
+    def _lineage_labels(self) -> Mapping[str, str]:
+        return lineage_labels(self._labels, self._labels.get(PROJECT, ""))
 
     @property
     def is_running(self) -> bool:

@@ -77,6 +77,27 @@ def test_what_was_installed_goes_along_from_one_runtime_to_the_other(host: TestH
 
 
 @needs_gvisor
+def test_an_agent_at_work_in_gvisor_is_not_cut(host: TestHost) -> None:
+    wanted = {"name": "web", "runtime": "runsc", "network": {"egress": "none"}}
+    settled(host, **wanted)
+    old = host.container("web")["Id"]
+    script = "echo 'sleep 600; true' >/tmp/claude; sh /tmp/claude & echo $! >/tmp/pid; echo begun; wait"
+    made = host.api.exec_create(old, ["sh", "-c", script], user="agent")
+    working = host.api.exec_start(made["Id"], stream=True)
+    assert next(working) == b"begun\n"
+    for change, what in (({"env": {"A": "1"}}, "replace"), ({"state": "stopped"}, "stop")):
+        left = host.provision({**wanted, **change}).only
+        assert (left["action"], left["error"]) == ("none", None)
+        assert f"{what} deferred: an agent is at work (claude)" in left["warnings"][0]
+    host.api.pause(old)
+    left = host.provision({**wanted, "env": {"A": "1"}}).only
+    assert "replace deferred: an agent is at work (perhaps: gVisor" in left["warnings"][0]
+    assert left["error"] is None and host.container("web")["Id"] == old
+    host.run("web", "sh", "-c", "kill $(cat /tmp/pid)", user="root")
+    assert host.provision({**wanted, "env": {"A": "1"}}).only["action"] == "replace"
+
+
+@needs_gvisor
 @pytest.mark.parametrize("is_there", [True, False], ids=["replaced", "created"])
 def test_a_gvisor_that_hides_what_is_written_is_refused_before_anything_is_lost(
     host: TestHost, place: Island, is_there: bool

@@ -55,6 +55,21 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(request.param)
 
 
+def test_a_snapshot_is_an_image_like_any_other_to_another_project(
+    host: TestHost, namespace: Namespace, project: dict[str, Any]
+) -> None:
+    taken = host.snapshot(project).only["taken"]
+    other = {"name": namespace.project("two"), "image": taken}
+    assert host.provision(other).only["error"] is None
+    host.run(other["name"], "ls", "/marker")
+    assert not host.provision(other).changed
+    changed = {**other, "image": host.image}  # at once, as for every container that is not made from one of its own
+    done = host.provision(changed).only
+    assert (done["action"], done["error"], done["warnings"]) == ("replace", None, [])
+    assert host.snapshot(other, operation="list").only["snapshots"][0]["base"] == taken
+    assert not host.provision(changed).changed
+
+
 @pytest.mark.usefixtures("way")
 class TestASnapshot:
     def test_has_no_environment_and_no_ownership_of_its_container(

@@ -59,6 +59,7 @@ class FakeEngine(Engine):
         driver_status: Sequence[Sequence[str]] = (),
     ) -> None:
         self.docker_host = "unix:///var/run/docker.sock"
+        self.running = ["sleep infinity"]
         self.calls: list[str] = []
         self.updates: list[Mapping[str, Any]] = []
         self.committed: list[Mapping[str, Any]] = []
@@ -238,11 +239,11 @@ class FakeEngine(Engine):
         found = self._images.get(self.tags.get(reference, reference))
         return copy.deepcopy(found) if found else None
 
-    def has_printed(self, container_id: str, line: str, since: str) -> bool:
+    def has_printed(self, container_id: str, line: str, since: str | None = None) -> bool:
         return container_id in self._ready
 
     def processes(self, container_id: str) -> list[str]:
-        return ["sleep infinity"]
+        return self.running
 
     def info(self) -> dict[str, Any]:
         return {

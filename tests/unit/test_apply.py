@@ -93,13 +93,16 @@ def done(
     wanted: Any = WEB,
     free: int | None = None,
     contents: Mapping[str, str] | None = None,
+    policy: Policy | None = None,
 ) -> Outcome:
     site = Site(records.state_dir, "default")
     engine.hold(view.container, view.previous, view.unproven.container if view.unproven else None, *view.asides)
     gate = Gate(engine, site, POOL, Proxies(engine, site, contents or {}, 5))
     launcher = Launcher(engine, site, records, 5, gate)
     snapshotter = Snapshotter(engine, clock=lambda: NOW, free_space=lambda folder: free)
-    tools = Tools(engine, launcher, snapshotter, 7, gate, records, site, HostWriter(contents or {}), 120)
+    tools = Tools(
+        engine, launcher, snapshotter, 7, gate, records, site, HostWriter(contents or {}), 120, policy or Policy()
+    )
     return carry_out(plan, wanted, view, tools)
 
 
@@ -247,6 +250,70 @@ def test_a_plan_that_failed_is_not_begun(records: Records) -> None:
     plan = of("create", warnings=("careful",), error="It is not ours.")
     assert done(engine, records, plan, NOTHING) == Outcome(False, None, ("careful",), "It is not ours.")
     assert (engine.calls, records.read("web")) == ([], Record())
+
+
+# An agent that has begun to work since the plan was made
+
+CUTTING = [verb for verb, means in VERBS.items() if means.cuts]
+
+
+@pytest.mark.parametrize("verb", CUTTING)
+@pytest.mark.parametrize("status", ["running", "paused"])
+def test_an_agent_that_has_begun_to_work_is_not_cut(records: Records, verb: str, status: str) -> None:
+    engine = FakeEngine()
+    engine.running = ["claude"]
+    view = View(container=container_of(WEB, status=status), record=RECORD)
+    outcome = done(engine, records, of(UPDATE, verb, CONNECT), view)
+    assert engine.calls == ["update c0f"]
+    assert (outcome.changed, outcome.error, outcome.container_id, outcome.put_off) == (True, None, CONTAINER_ID, 2)
+    (told,) = outcome.warnings
+    assert told.startswith(f"{verb} deferred: an agent is at work (claude). The next run")
+
+
+@pytest.mark.parametrize("verb", CUTTING)
+def test_force_does_not_look_for_agents(records: Records, verb: str) -> None:
+    engine = FakeEngine()
+    engine.running = ["claude"]
+    outcome = done(engine, records, of(verb), RUNNING, policy=Policy(force=True))
+    assert (outcome.error, outcome.put_off, bool(engine.calls)) == (None, 0, True)
+
+
+@pytest.mark.parametrize(
+    "step", [Step("set-aside", "berth-web"), Step("clean", "berth-web", {"container": NEW_ID})], ids=str
+)
+def test_an_agent_in_a_container_that_was_not_seen_ready_is_not_cut_either(records: Records, step: Step) -> None:
+    engine = FakeEngine()
+    engine.running = ["claude"]
+    left = container_of(WEB, container_id=NEW_ID)
+    outcome = done(engine, records, of(step, "start"), View(ASIDE, RECORD, unproven=Unproven(left, False)))
+    assert (engine.calls, outcome.error, outcome.put_off) == ([], None, 2)
+
+
+def test_an_agent_that_begins_while_an_image_is_built_is_not_cut(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = FakeEngine()
+    build = Launcher.declared_source
+
+    def building(self: Launcher, wanted: Definition) -> Any:
+        engine.running = ["claude"]
+        return build(self, wanted)
+
+    monkeypatch.setattr(Launcher, "declared_source", building)
+    outcome = done(engine, records, of(Step("replace", is_fresh=True)), RUNNING, policy=Policy("upgrade"))
+    assert (engine.calls, outcome.changed, outcome.error) == ([], False, None)
+    assert "(claude). Run it again when that is idle" in outcome.warnings[0]
+
+
+def test_a_replacement_that_is_put_off_leaves_host_state_to_the_agent_at_work(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[User] = []
+    monkeypatch.setattr(HostWriter, "give", lambda self, folder, user: given.append(user))
+    engine = FakeEngine()
+    engine.running = ["claude"]
+    assert done(engine, records, of("replace"), RUNNING, replace(WEB, user=User(4321, 4321))).put_off == 1
+    assert given == [User(1000, 1000)]
 
 
 # What was done before a failure
@@ -405,6 +472,14 @@ def test_a_container_that_comes_back_runs_where_it_ran_or_is_declared_to(
     assert outcome.error == (
         f"create: the engine said: no. The old container is {'running' if start else 'back'} as berth-web."
     )
+
+
+def test_a_stop_whose_answer_got_lost_has_ended_before_the_old_container_is_started_again(records: Records) -> None:
+    engine = FakeEngine()
+    engine.fail(1, is_late=False, error=EngineError("stopping container c0f: no answer from the engine"))
+    outcome = done(engine, records, of("replace"), RUNNING)
+    assert engine.calls == ["stop c0f 7", "stop c0f 7", "update c0f RestartPolicy", "start c0f"]
+    assert outcome.error is not None and "The old container is running as berth-web." in outcome.error
 
 
 def test_a_new_container_that_fails_a_replace_is_removed_before_the_old_one_comes_back(records: Records) -> None:

@@ -70,6 +70,13 @@ def test_labels_say_what_the_image_was_made_from() -> None:
     }
 
 
+def test_what_is_made_from_a_snapshot_is_no_snapshot_of_that_project() -> None:
+    inherited = {"berth.snapshot.project": "api", "berth.snapshot.layers": "3", "org.example": "x"}
+    found = derived_labels("berth/api:latest", BASE, Packages(apt=("jq",)), inherited)
+    assert (found["berth.snapshot.project"], found["berth.snapshot.layers"]) == ("", "")
+    assert found["berth.snapshot.base"] == "berth/api:latest" and "org.example" not in found
+
+
 @given(PACKAGES)
 def test_packages_are_read_from_the_label_as_they_were(packages: Packages) -> None:
     assert packages_from_label(derived_labels("b", BASE, packages)["berth.snapshot.packages"]) == packages

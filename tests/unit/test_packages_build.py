@@ -101,6 +101,14 @@ def test_an_image_that_is_there_is_not_built() -> None:
     assert engine.builds == []
 
 
+def test_packages_on_another_projects_snapshot_begin_a_lineage_of_their_own() -> None:
+    engine = FakeEngine()
+    engine.listed["base:1"]["Config"] = {"Labels": {"berth.snapshot.project": "api", "berth.snapshot.base": "tool:1"}}
+    ensure(engine)
+    labels = engine.builds[0]["labels"]
+    assert (labels["berth.snapshot.project"], labels["berth.snapshot.base"]) == ("", "base:1")
+
+
 def test_a_missing_image_is_built_under_its_name_with_its_labels() -> None:
     engine = FakeEngine()
     reference = ensure(engine)

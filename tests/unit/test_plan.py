@@ -488,6 +488,18 @@ def test_only_the_state_is_seen_to_where_only_that_is_asked_for(state: str, stat
     assert (steps_of(found), found.error) == (steps, None)
 
 
+@pytest.mark.parametrize(
+    ("state", "status", "steps"), [("started", "exited", ["start"]), ("stopped", "running", ["stop"])]
+)
+def test_starting_and_stopping_replaces_nothing_though_image_changes_are_to_be_applied(
+    state: str, status: str, steps: list[str]
+) -> None:
+    newer = images(image(image_id="sha256:new"))
+    container = container_of(definition(), status=status)
+    found = plan(definition(state=state), container, existing=newer, operation="state", apply_images=True)
+    assert steps_of(found) == steps
+
+
 def test_a_container_that_was_never_made_cannot_be_started() -> None:
     found = plan(definition(), None, operation="state")
     assert found.error is not None and "berth-web" in found.error and "berth.projects.provision" in found.error
@@ -556,6 +568,18 @@ def test_lifting_a_limit_waits_for_the_agent() -> None:
 def test_force_does_not_wait(wanted: Any) -> None:
     container = container_of(definition())
     assert plan(wanted, container, agents=BUSY, force=True) == plan(wanted, container)
+
+
+def test_a_container_that_waits_for_its_replacement_is_not_started_afresh_meanwhile() -> None:
+    found = plan(definition(env={"A": "b"}), container_of(definition()), is_ready=False, agents=BUSY)
+    assert (steps_of(found), aspects_of(found), len(found.warnings)) == ([], ["env"], 1)
+
+
+@pytest.mark.parametrize(("state", "steps"), [("started", ["unpause"]), ("stopped", [])])
+def test_a_paused_container_that_waits_goes_on_only_where_it_is_declared_started(state: str, steps: list[str]) -> None:
+    paused = container_of(definition(), status="paused")
+    found = plan(definition(state=state, env={"A": "b"}), paused, agents=BUSY)
+    assert (steps_of(found), len(found.warnings)) == (steps, 1)
 
 
 def test_live_changes_do_not_wait() -> None:

@@ -33,6 +33,7 @@ from ansible_collections.berth.projects.tests.unit.builders import (
     images,
     inspect_answer,
     networks_for,
+    of_unknown_scheme,
     plan,
     snapshot,
 )
@@ -127,6 +128,55 @@ def test_a_changed_image_is_applied_to_a_new_container_where_that_is_asked_for()
 def test_an_unchanged_image_is_no_reason_to_leave_the_snapshot() -> None:
     found = plan(definition(), None, lineage=LINEAGE, apply_images=True)
     assert steps_of(found)[0] == f"create from {ONE.reference}"
+
+
+def test_an_image_that_has_become_another_is_applied_to_a_new_container_where_that_is_asked_for() -> None:
+    newer = images(image(image_id="sha256:new"))
+    found = plan(definition(), None, lineage=LINEAGE, existing=newer, apply_images=True)
+    assert (steps_of(found), found.steps[0].is_fresh, found.warnings) == (["create", "start"], True, ())
+
+
+def test_an_image_that_has_become_another_is_told_where_a_new_container_goes_on_from_a_snapshot() -> None:
+    newer = images(image(image_id="sha256:new"))
+    found = plan(definition(), None, lineage=LINEAGE, existing=newer)
+    assert steps_of(found)[0] == f"create from {ONE.reference}"
+    (warning,) = found.warnings
+    assert warning.startswith("base outdated: berth-base:latest has become another image")
+
+
+# A project whose image is a snapshot of another
+
+OTHERS = snapshot(1, project="api")
+AS_IMAGE = OTHERS.reference
+
+
+def made_from_others(**keys: Any) -> dict[str, Any]:
+    shown = container_of(definition(image=AS_IMAGE, **keys), image_id=OTHERS.id)
+    inherited = {
+        "berth.snapshot.project": "api",
+        "berth.snapshot.base": OTHERS.base,
+        "berth.snapshot.base_id": OTHERS.base_id,
+    }
+    shown["Config"]["Labels"] = {**inherited, **shown["Config"]["Labels"]}
+    return shown
+
+
+def test_a_container_made_from_another_projects_snapshot_is_as_declared() -> None:
+    existing = images(image(), image(AS_IMAGE, OTHERS.id))
+    found = plan(definition(image=AS_IMAGE), made_from_others(), existing=existing)
+    assert (steps_of(found), found.warnings) == ([], ())
+    assert plan(definition(image=AS_IMAGE), of_unknown_scheme(made_from_others()), existing=existing).steps == ()
+
+
+def test_a_changed_image_is_applied_to_a_container_made_from_another_projects_snapshot() -> None:
+    found = plan(definition(image="other:1"), made_from_others(), existing=OTHER)
+    assert (steps_of(found), found.warnings) == (["replace from other:1"], ())
+
+
+def test_a_newer_snapshot_of_another_project_under_the_same_name_is_told() -> None:
+    existing = images(image(), image(AS_IMAGE, "sha256:newer"))
+    found = plan(definition(image=AS_IMAGE), made_from_others(), existing=existing)
+    assert found.warnings[0].startswith(f"base outdated: {AS_IMAGE}")
 
 
 # Replacing a container that was made from a snapshot

@@ -75,6 +75,12 @@ def test_an_entry_is_plain_data_with_the_published_keys() -> None:
     }
 
 
+def test_steps_that_were_put_off_are_not_among_those_done() -> None:
+    made = Plan("web", (Step("update", "restart"), Step("stop"), Step("clean")))
+    result = result_of(made, View(container=container_of(WEB)), WEB, Outcome(True, "id", (), put_off=2))
+    assert (result["steps"], result["action"], result["status"]) == (["update restart"], "update", "running")
+
+
 def test_a_project_that_failed_has_the_status_it_had() -> None:
     made = Plan("web", (Step("stop"),))
     result = result_of(made, View(container=container_of(WEB)), WEB, Outcome(False, "id", (), "It broke."))

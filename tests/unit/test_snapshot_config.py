@@ -99,6 +99,18 @@ def test_the_root_of_a_lineage_is_passed_on() -> None:
     assert found["berth.snapshot.parent"] == IMAGE_ID
 
 
+def test_a_snapshot_of_another_project_is_the_root_of_a_lineage_of_its_own() -> None:
+    others = {
+        "berth.snapshot.project": "api",
+        "berth.snapshot.base": "tool:1",
+        "berth.snapshot.base_id": "sha256:700",
+        "berth.snapshot.packages": "{}",
+        "berth.snapshot.layers": "3",
+        "berth.snapshot.flat": "true",
+    }
+    assert labels_of(below={"Labels": {**BELOW["Labels"], **others}}) == labels_of()
+
+
 def test_the_size_below_is_that_of_the_image_itself_and_not_passed_on() -> None:
     found = labels_of(below={"Labels": {"berth.snapshot.below": "7"}}, size_below=1000)
     assert found["berth.snapshot.below"] == "1000"
@@ -113,7 +125,7 @@ def test_nothing_else_of_an_older_snapshot_is_passed_on() -> None:
 def test_each_snapshot_is_one_layer_more(below: str | None, layers: str) -> None:
     config = {"Labels": {"berth.snapshot.layers": below}} if below is not None else {"Labels": None}
     assert labels_of(below=config)["berth.snapshot.layers"] == layers
-    assert layers_below(config) == int(layers) - 1
+    assert layers_below(config, "web") == int(layers) - 1
 
 
 def test_a_flattened_snapshot_starts_counting_anew() -> None:

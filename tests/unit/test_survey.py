@@ -35,7 +35,12 @@ from ansible_collections.berth.projects.plugins.module_utils.names import (
     home_volume,
     ownership_labels,
 )
-from ansible_collections.berth.projects.plugins.module_utils.observe import agent_of, agents_at_work, folder_problems
+from ansible_collections.berth.projects.plugins.module_utils.observe import (
+    UNSEEN,
+    agent_of,
+    agents_at_work,
+    folder_problems,
+)
 from ansible_collections.berth.projects.plugins.module_utils.plan import Policy
 from ansible_collections.berth.projects.plugins.module_utils.records import Record, Records
 from ansible_collections.berth.projects.plugins.module_utils.request import request_from
@@ -82,7 +87,7 @@ class FakeEngine:
         self._volumes = volumes
         self._image_config = image_config or {}
         self.asked: Counter[str] = Counter()
-        self.listened: list[tuple[str, str, str]] = []
+        self.listened: list[tuple[str, str, str | None]] = []
         self.more_images: tuple[dict[str, Any], ...] = ()
 
     def containers(self) -> list[dict[str, Any]]:
@@ -116,7 +121,7 @@ class FakeEngine:
         owners = sorted({(one[PROJECT], one[SCOPE]) for one in labels if one})
         return [network for project, scope in owners for network in networks_for("open", project=project, scope=scope)]
 
-    def has_printed(self, container_id: str, line: str, since: str) -> bool:
+    def has_printed(self, container_id: str, line: str, since: str | None = None) -> bool:
         self.asked["has_printed"] += 1
         self.listened.append((container_id, line, since))
         return self._ready
@@ -136,6 +141,10 @@ class FakeEngine:
     def processes(self, container_id: str) -> list[str]:
         self.asked["processes"] += 1
         return list(self._processes)
+
+    def run(self, container_id: str, command: list[str], user: str) -> tuple[int, str]:
+        self.asked["run"] += 1
+        return 0, "\n".join([*command, *self._processes])
 
 
 @pytest.fixture
@@ -304,6 +313,43 @@ def test_a_newer_container_that_an_interrupted_run_left_makes_way_for_the_one_be
     assert [str(step) for step in found.plans[0].steps] == [clearing, "rename berth-web", "start"]
     replaced = look(engine, state_dir, {"name": "web", "env": {"A": "b"}})
     assert [str(step) for step in replaced.plans[0].steps] == [clearing, "rename berth-web", "replace"]
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        {"Type": "json-file", "Config": {"max-size": "10m"}},
+        {"Type": "local", "Config": {}},
+        {"Type": "journald", "Config": None},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(("status", "clearing"), [("exited", "set-aside"), ("created", "clean")])
+def test_a_container_whose_older_output_may_be_gone_is_kept(
+    state_dir: str, log: dict[str, Any], status: str, clearing: str
+) -> None:
+    engine = interrupted(state_dir, status, False, None)
+    for one in engine._containers:
+        one["HostConfig"]["LogConfig"] = log
+    found = look(engine, state_dir, {"name": "web"})
+    assert str(found.plans[0].steps[0]) == f"{clearing} berth-web"
+
+
+def test_whether_a_container_ever_was_ready_does_not_depend_on_the_clock(state_dir: str) -> None:
+    engine = interrupted(state_dir, "exited", True, None)
+    look(engine, state_dir, {"name": "web"})
+    assert engine.listened == [(CONTAINER_ID, "berth: ready", None)]
+
+
+@pytest.mark.parametrize("keys", [{}, {"env": {"A": "b"}}, {"state": "absent"}], ids=str)
+def test_a_newer_container_with_an_agent_at_work_does_not_make_way(state_dir: str, keys: dict[str, Any]) -> None:
+    engine = interrupted(state_dir, "running", False, None)
+    engine._processes = ("claude",)
+    (plan,) = look(engine, state_dir, {"name": "web", **keys}).plans
+    assert (plan.steps, plan.error) == ((), None)
+    assert "the way back to the container before deferred: an agent is at work (claude)" in plan.warnings[0]
+    (forced,) = look(engine, state_dir, {"name": "web", **keys}, when_busy="force").plans
+    assert str(forced.steps[0]) == "clean berth-web"
 
 
 @pytest.mark.parametrize(
@@ -561,6 +607,7 @@ def test_a_reset_settles_the_ids_of_the_agent_anew(
         ({"operation": "state"}, Policy("state")),
         ({"operation": "upgrade"}, Policy("upgrade", apply_images=True)),
         ({"apply_image_changes": True}, Policy(apply_images=True)),
+        ({"operation": "state", "apply_image_changes": True}, Policy("state")),
         ({"operation": "restore", "snapshot": "x"}, Policy("restore", snapshot="x")),
         ({"operation": "destroy", "destroy_data": True}, Policy("destroy", destroy_data=True)),
         ({"operation": "reset", "when_busy": "force"}, Policy("reset", force=True)),
@@ -942,11 +989,71 @@ class _NoProcesses:
         return self._state
 
 
+RUNC = {"Id": "c0f", "HostConfig": {"Runtime": "runc"}}
+
+
 @pytest.mark.parametrize(("running", "restarts"), [(False, 0), (False, 3), (True, 3)])
 def test_nobody_is_at_work_in_a_container_that_has_ended_or_does_again_and_again(running: bool, restarts: int) -> None:
-    assert agents_at_work(_NoProcesses(running, restarts), "c0f") == ()  # type: ignore[arg-type]
+    assert agents_at_work(_NoProcesses(running, restarts), RUNC) == ()  # type: ignore[arg-type]
 
 
 def test_a_container_that_runs_on_must_tell_who_is_at_work() -> None:
     with pytest.raises(EngineError, match="ttrpc"):
-        agents_at_work(_NoProcesses(running=True, restarts=0), "c0f")  # type: ignore[arg-type]
+        agents_at_work(_NoProcesses(running=True, restarts=0), RUNC)  # type: ignore[arg-type]
+
+
+class _GVisor:
+    """An engine that looks among the host's processes for those in gVisor, and can run a program in the container.
+
+    Args:
+        said: What that prints, and its exit status; None where the engine refuses to run it.
+        status: The container's.
+    """
+
+    def __init__(self, said: tuple[int, str] | None, status: str = "running") -> None:
+        self._said = said
+        self._status = status
+
+    def processes(self, container_id: str) -> list[str]:
+        return ["/sbin/init"]
+
+    def run(self, container_id: str, command: list[str], user: str) -> tuple[int, str]:
+        if self._said is None:
+            raise EngineError("running sh: the engine said: the container is paused", 409)
+        status, printed = self._said
+        return status, "\0".join([*command, f"\n{printed}"])
+
+    def container(self, container_id: str) -> dict[str, Any]:
+        return {"State": {"Status": self._status}}
+
+
+RUNSC = {"Id": "c0f", "HostConfig": {"Runtime": "runsc"}}
+
+
+@pytest.mark.parametrize(
+    ("printed", "agents"),
+    [
+        ("/sbin/docker-init\0--\0entrypoint\0\nsleep\0infinity\0\n", ()),
+        ("/sbin/docker-init\0\nnode\0/opt/agents/claude\0--continue\0\n", ("claude",)),
+        ("/bin/sh\0/opt/berth/agents/bin/claude\0--version\0\n", ()),
+    ],
+)
+def test_under_gvisor_the_container_itself_tells_who_is_at_work(printed: str, agents: tuple[str, ...]) -> None:
+    assert agents_at_work(_GVisor((0, printed)), RUNSC) == agents  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("status", ["running", "paused"])
+@pytest.mark.parametrize("said", [None, (127, "no such file"), (137, "")])
+def test_a_container_in_gvisor_that_tells_nothing_counts_as_busy(said: tuple[int, str] | None, status: str) -> None:
+    assert agents_at_work(_GVisor(said, status), RUNSC) == (UNSEEN,)  # type: ignore[arg-type]
+
+
+def test_a_container_in_gvisor_that_does_not_see_its_own_processes_counts_as_busy() -> None:
+    engine = _GVisor((0, ""))
+    engine.run = lambda *rest, user: (0, "")  # type: ignore[method-assign]
+    assert agents_at_work(engine, RUNSC) == (UNSEEN,)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("status", ["exited", "restarting"])
+def test_nobody_is_at_work_in_a_container_in_gvisor_that_has_ended_meanwhile(status: str) -> None:
+    assert agents_at_work(_GVisor(None, status), RUNSC) == ()  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ from ansible_collections.berth.projects.plugins.module_utils.sdk import demand_s
 from ansible_collections.berth.projects.plugins.module_utils.socket_reader import SCHEME, SocketReader
 
 _FRAME_HEAD = 8
-_MOST_KEPT = 64 * 1024  # bytes of what a command prints
+_MOST_KEPT = 1024 * 1024  # bytes of what a command prints
 _PAUSE = 0.05  # seconds
 OLDEST_API = (1, 41)  # Docker 20.10
 
@@ -281,7 +281,7 @@ class Engine:
             stream.close()
 
     def run(self, container_id: str, command: Sequence[str], user: str, seconds: float) -> tuple[int, str]:
-        """Run a command in a running container; returns its exit status and what it printed, the last 64 KiB of it.
+        """Run a command in a running container; returns its exit status and what it printed, the last MiB of it.
 
         Who is in the container may hold it up for ever, so one that has not ended after ``seconds`` is an error. The
         engine has no way to end it.

@@ -50,6 +50,7 @@ _INTERPRETERS = ("node", "sh", "ash", "bash", "dash")
 _QUESTIONS = (["--version"], ["-v"], ["--help"], ["-h"])
 _PROC = "/proc/[0-9]*/cmdline"
 _READ_PROCESSES = f"PATH=/usr/bin:/bin; for one in {_PROC}; do cat $one; echo; done 2>/dev/null; exit 0"
+_PATIENCE = 20  # seconds for that
 UNSEEN = "perhaps: gVisor does not tell what runs in it"
 """Stands for the agents of a container that cannot be looked into."""
 
@@ -240,7 +241,7 @@ def _processes_in_gvisor(engine: Engine, container_id: str) -> list[str] | None:
     None where it runs and cannot be looked into, as one that is paused.
     """
     try:
-        status, output = engine.run(container_id, ["/bin/sh", "-c", _READ_PROCESSES], user="")
+        status, output = engine.run(container_id, ["/bin/sh", "-c", _READ_PROCESSES], "", _PATIENCE)
         if status == 0 and _PROC in output:  # at least itself
             return output.replace("\0", " ").splitlines()
     except EngineError:

@@ -142,7 +142,7 @@ class FakeEngine:
         self.asked["processes"] += 1
         return list(self._processes)
 
-    def run(self, container_id: str, command: list[str], user: str) -> tuple[int, str]:
+    def run(self, container_id: str, command: list[str], user: str, seconds: float) -> tuple[int, str]:
         self.asked["run"] += 1
         return 0, "\n".join([*command, *self._processes])
 
@@ -1017,7 +1017,7 @@ class _GVisor:
     def processes(self, container_id: str) -> list[str]:
         return ["/sbin/init"]
 
-    def run(self, container_id: str, command: list[str], user: str) -> tuple[int, str]:
+    def run(self, container_id: str, command: list[str], user: str, seconds: float) -> tuple[int, str]:
         if self._said is None:
             raise EngineError("running sh: the engine said: the container is paused", 409)
         status, printed = self._said
@@ -1050,7 +1050,7 @@ def test_a_container_in_gvisor_that_tells_nothing_counts_as_busy(said: tuple[int
 
 def test_a_container_in_gvisor_that_does_not_see_its_own_processes_counts_as_busy() -> None:
     engine = _GVisor((0, ""))
-    engine.run = lambda *rest, user: (0, "")  # type: ignore[method-assign]
+    engine.run = lambda *rest: (0, "")  # type: ignore[method-assign]
     assert agents_at_work(engine, RUNSC) == (UNSEEN,)  # type: ignore[arg-type]
 
 

@@ -6,24 +6,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
-WIDTH, HEIGHT = 820, 440
-LEFT, RIGHT, TOP, BOTTOM = 64, 240, 48, 52
+WIDTH, HEIGHT = 850, 440
+LEFT, RIGHT, TOP, BOTTOM = 64, 270, 48, 52
 # From the Okabe-Ito palette, which people tell apart who see colours differently. A dash does it without colours.
-STYLES = (
-    ("#0072b2", ""),
-    ("#0072b2", "6 4"),
-    ("#555555", ""),
-    ("#d55e00", ""),
-    ("#d55e00", "6 4"),
-    ("#009e73", ""),
-    ("#009e73", "6 4"),
-    ("#cc79a7", ""),
-    ("#cc79a7", "6 4"),
-)
+COLOURS = ("#0072b2", "#555555", "#d55e00", "#009e73", "#cc79a7")
+DASHED = "first"
 _LINE_HEIGHT = 15
 
 Points = Sequence[tuple[float, float]]
@@ -47,7 +38,7 @@ def plot(title: str, x_title: str, y_title: str, lines: Mapping[str, Points], ti
     """The text of an SVG file.
 
     Args:
-        lines: By their names, points with positive coordinates, from left to right.
+        lines: By their names, such as ``Compose, first``, points with positive coordinates, from left to right.
         ticks: What is marked on the x axis.
     """
     values = [y for points in lines.values() for _x, y in points]
@@ -58,7 +49,7 @@ def plot(title: str, x_title: str, y_title: str, lines: Mapping[str, Points], ti
         _text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 12, x_title, "text-anchor='middle'"),
         _text(LEFT, 40, y_title, "fill='#555'"),
         *_grid(x_axis, y_axis, ticks),
-        *(_line(points, x_axis, y_axis, index) for index, points in enumerate(lines.values())),
+        *(_line(points, x_axis, y_axis, style) for points, style in zip(lines.values(), styles(lines))),
         *_names(lines, y_axis),
     ]
     return "\n".join(
@@ -71,6 +62,17 @@ def plot(title: str, x_title: str, y_title: str, lines: Mapping[str, Points], ti
             "</svg>\n",
         ]
     )
+
+
+def styles(names: Iterable[str]) -> list[tuple[str, str]]:
+    """A colour and a dash for each line: one colour for what is before the comma of its name."""
+    colours: dict[str, str] = {}
+    found = []
+    for name in names:
+        what, _comma, kind = name.partition(", ")
+        colour = colours.setdefault(what, COLOURS[len(colours) % len(COLOURS)])
+        found.append((colour, "6 4" if kind == DASHED else ""))
+    return found
 
 
 def decades(low: float, high: float) -> tuple[float, float]:
@@ -115,8 +117,8 @@ def _grid(x_axis: Axis, y_axis: Axis, ticks: Sequence[float]) -> list[str]:
     return drawn
 
 
-def _line(points: Points, x_axis: Axis, y_axis: Axis, index: int) -> str:
-    colour, dashes = STYLES[index % len(STYLES)]
+def _line(points: Points, x_axis: Axis, y_axis: Axis, style: tuple[str, str]) -> str:
+    colour, dashes = style
     places = [(x_axis.place(x), y_axis.place(y)) for x, y in points]
     path = "L".join(f"{x} {y}" for x, y in places)
     dots = "".join(f"<circle cx='{x}' cy='{y}' r='3' fill='{colour}'/>" for x, y in places)
@@ -127,8 +129,7 @@ def _names(lines: Mapping[str, Points], y_axis: Axis) -> list[str]:
     """Each line's name beside its end, or as near as the others leave room."""
     places = spread([y_axis.place(points[-1][1]) for points in lines.values()], _LINE_HEIGHT)
     drawn = []
-    for index, (name, place) in enumerate(zip(lines, places)):
-        colour, dashes = STYLES[index % len(STYLES)]
+    for name, place, (colour, dashes) in zip(lines, places, styles(lines)):
         x = WIDTH - RIGHT + 10
         drawn.append(f"<path d='M{x} {place}h18' stroke='{colour}' stroke-width='2' stroke-dasharray='{dashes}'/>")
         drawn.append(_text(x + 24, place + 4, name, f"fill='{colour}'"))

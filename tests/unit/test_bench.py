@@ -21,7 +21,7 @@ from ansible_collections.berth.projects.plugins.module_utils.socket_reader impor
 from ansible_collections.berth.projects.tests.unit.builders import definition
 from bench_page import seconds, size, table, with_part
 from bench_peers import community_play, compose_file, subnet
-from bench_plot import Axis, decades, marks, plot, spread
+from bench_plot import Axis, decades, marks, plot, spread, styles
 from bench_scene import BenchError, Run, demand_unchanged, is_ours, names_in_use, run_command
 from bench_sizes import Cost, Measured, Times, cost_table, lines_of, size_table, target_rows
 from engine_stub import Answers, serve
@@ -152,6 +152,12 @@ def test_a_plot_has_each_line_and_its_name() -> None:
     texts = [text.text for text in root.iter(f"{SVG}text")]
     assert {"Berth", "a < b", "Title", "projects", "seconds", "10"} <= set(texts)
     assert len(list(root.iter(f"{SVG}circle"))) == 5
+
+
+def test_a_plot_tells_things_apart_by_colour_and_their_first_runs_by_a_dash() -> None:
+    berth, first, ping = styles(["Berth, unchanged", "Berth, first", "ping"])
+    assert (berth[0], berth[1], bool(first[1])) == (first[0], "", True)
+    assert ping[0] != berth[0] and not ping[1]
 
 
 # What was measured

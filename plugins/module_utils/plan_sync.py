@@ -22,7 +22,7 @@ from ansible_collections.berth.projects.plugins.module_utils.plan import Case, P
 from ansible_collections.berth.projects.plugins.module_utils.steps import Step
 from ansible_collections.berth.projects.plugins.module_utils.world import View
 
-_SYNCED = ("provision", "restore", "reset")
+_MAKING = ("restore", "reset", "upgrade")
 _MAKES_IT_START = frozenset(("create", "start", "restart", "replace"))
 _ENDS_IT = frozenset(("stop", "remove", "erase"))
 
@@ -71,8 +71,9 @@ def without_host_state(plan: Plan, view: View) -> Plan:
 
 
 def _is_synced(plan: Plan, operation: str) -> bool:
-    """An upgrade makes the rest as declared along with the image: a new container finds the files of its own agent."""
-    return operation in _SYNCED or (operation == "upgrade" and "replace" in _verbs(plan))
+    """A new container finds the files of its own agent; one that is put off leaves those that there are."""
+    is_made = plan.making is not None or "erase" in _verbs(plan)
+    return operation == "provision" or (operation in _MAKING and is_made)
 
 
 def _reader(plan: Plan, case: Case) -> User:

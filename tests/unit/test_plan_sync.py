@@ -154,6 +154,14 @@ def test_an_upgrade_writes_it_for_the_agent_of_the_new_container() -> None:
     assert steps(plan(moved, container=older, agents=("claude",), **upgrade)) == []
 
 
+@pytest.mark.parametrize("operation", ["reset", "upgrade", "destroy"])
+def test_what_is_put_off_for_an_agent_at_work_leaves_it_alone_as_well(operation: str) -> None:
+    newer = replace(definition(image="berth-other:1"), host_state=STATE)
+    found = plan(newer, files={}, agents=("claude",), operation=operation)
+    assert (found.steps, found.error) == ((), None)
+    assert "at work" in found.warnings[0]
+
+
 def test_an_upgrade_that_makes_no_container_leaves_it_alone() -> None:
     changed = replace(WEB, host_state=HostState())
     assert steps(plan(changed, operation="upgrade", apply_images=True)) == []

@@ -67,7 +67,8 @@ options:
       - How plays get into the containers. But for V(none), this needs the collection C(community.docker).
       - V(docker_api) is C(community.docker.docker_api), which talks to the engine itself.
       - V(docker) is C(community.docker.docker), which runs the program C(docker) on the control node.
-      - V(auto) is V(docker_api), and V(docker) for engines with TLS and over ssh, which the other does not do.
+      - V(auto) is V(docker_api) for an engine at a socket of the control node, and V(docker) for others. Over TCP the
+        former loses output of commands, and it does neither TLS nor ssh well.
       - V(none) sets no variables for a connection.
     type: str
     choices: [auto, docker_api, docker, none]

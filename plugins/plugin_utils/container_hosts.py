@@ -103,14 +103,15 @@ def connection_variables(container: Mapping[str, Any], engine: NamedEngine, conn
     """The variables by which Ansible gets into a container, as its user.
 
     Args:
-        connection: ``docker_api``, ``docker``, ``none``, or ``auto``: the first, unless the engine is one that it
-            cannot work with.
+        connection: ``docker_api``, ``docker``, ``none``, or ``auto``: the first for a local engine, and the second for
+            others.
     """
     if connection == "none":
         return {}
     if connection == "auto":
-        # Of docker_api: no TLS with input to a command, which pipelining has, and no ssh program.
-        connection = "docker" if engine.has_tls or engine.is_by_ssh else "docker_api"
+        # Elsewhere docker_api loses what commands print (docs/engine-notes.md), takes no input to one by TLS, which
+        # pipelining has, and knows no ssh program.
+        connection = "docker_api" if engine.is_local else "docker"
     return {
         "ansible_connection": f"community.docker.{connection}",
         # The name and not the id: it stays through a replace, so an inventory that was cached goes on working.

@@ -56,8 +56,8 @@ class NamedEngine:
         return bool(self.params["validate_certs"] or not self.params["tls"])
 
     @property
-    def is_by_ssh(self) -> bool:
-        return self._scheme == "ssh"
+    def is_local(self) -> bool:
+        return self._scheme == "unix"
 
     @property
     def _scheme(self) -> str:

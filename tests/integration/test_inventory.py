@@ -136,7 +136,9 @@ def test_an_engine_elsewhere_is_listed_like_the_local_one(pair: Namespace, progr
         here, away = (inventory.hosts[f"{project}@{engine}"] for engine in ("local", "away"))
         differ = {name for name in {*here, *away} if here.get(name) != away.get(name)}
         assert differ - {"berth_container_health"} == {
+            "ansible_connection",
             "ansible_docker_docker_host",
+            "ansible_docker_extra_args",
             "berth_container_docker_host",
             "berth_container_engine",
         }
@@ -319,15 +321,26 @@ def collections() -> dict[str, str]:
     return {"ANSIBLE_COLLECTIONS_PATH": str(community_docker())}
 
 
-@pytest.mark.parametrize("connection", ["docker_api", "docker"])
+@pytest.mark.parametrize(
+    ("connection", "is_away"),
+    [
+        ("docker_api", False),
+        ("docker", True),
+        pytest.param(
+            "docker_api",
+            True,
+            marks=pytest.mark.xfail(strict=False, reason="the SDK loses output over TCP: docs/engine-notes.md"),
+        ),
+    ],
+)
 def test_a_command_runs_in_running_containers_as_the_agent(
-    connection: str, collections: dict[str, str], pair: Namespace, tmp_path: Path
+    connection: str, is_away: bool, collections: dict[str, str], pair: Namespace, tmp_path: Path
 ) -> None:
     if connection == "docker" and not shutil.which("docker"):
         pytest.skip("the program docker is not installed")
     command = ("-m", "ansible.builtin.raw", "-a", "id -un; hostname; claude --version")
     with tcp_engine(SOCKET) as url:
-        engines = [{"name": "away", "docker_host": url}]
+        engines = [{"name": "away", "docker_host": url if is_away else f"unix://{SOCKET}"}]
         source = write_source(tmp_path, {"engines": engines, "scope": pair.scope, "connection": connection})
         ran = run_ansible("ansible", source, "berth_state_running", *command, environment=collections)
     assert ran.returncode == 0, ran.stdout + ran.stderr

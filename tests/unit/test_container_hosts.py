@@ -190,11 +190,18 @@ def test_a_container_is_entered_under_its_name_as_its_agent() -> None:
     assert {name: told[name] for name in COMMON} == COMMON
 
 
-@pytest.mark.parametrize("url", ["unix:///var/run/docker.sock", "tcp://b:2375", "http://b:2375"])
-def test_an_engine_without_tls_is_talked_to_directly(url: str) -> None:
-    assert variables(url) == {
+def test_a_local_engine_is_talked_to_directly() -> None:
+    assert variables("unix:///var/run/docker.sock") == {
         "ansible_connection": "community.docker.docker_api",
-        "ansible_docker_docker_host": url,
+        "ansible_docker_docker_host": "unix:///var/run/docker.sock",
+    }
+
+
+@pytest.mark.parametrize("url", ["tcp://b:2375", "http://b:2375"])
+def test_over_tcp_the_docker_program_is_taken_for_it_loses_no_output(url: str) -> None:
+    assert variables(url) == {
+        "ansible_connection": "community.docker.docker",
+        "ansible_docker_extra_args": "-H tcp://b:2375",
     }
 
 

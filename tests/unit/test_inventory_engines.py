@@ -94,21 +94,21 @@ def test_paths_of_certificates_may_begin_at_home(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize(
-    ("entry", "has_tls", "is_by_ssh"),
+    ("entry", "has_tls", "is_local"),
     [
-        ("unix:///s", False, False),
-        ({"docker_host": "unix:///s", "tls": True}, False, False),
+        ("unix:///s", False, True),
+        ({"docker_host": "unix:///s", "tls": True}, False, True),
         ("tcp://h:1", False, False),
         ({"docker_host": "tcp://h:1", "tls": True}, True, False),
         ({"docker_host": "tcp://h:1", "validate_certs": True}, True, False),
         ("http://h:1", False, False),
         ("https://h:1", True, False),
-        ("ssh://h", False, True),
+        ("ssh://h", False, False),
     ],
 )
-def test_how_an_engine_is_reached(entry: Any, has_tls: bool, is_by_ssh: bool) -> None:
+def test_how_an_engine_is_reached(entry: Any, has_tls: bool, is_local: bool) -> None:
     (engine,) = named(entry)
-    assert (engine.has_tls, engine.is_by_ssh) == (has_tls, is_by_ssh)
+    assert (engine.has_tls, engine.is_local) == (has_tls, is_local)
 
 
 @pytest.mark.parametrize(

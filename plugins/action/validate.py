@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache, cached_property
 from typing import Any, Callable
 
 from ansible.module_utils.parsing.convert_bool import boolean
@@ -40,6 +41,11 @@ class ActionModule(ActionBase):
         except BerthError as error:
             result.update(failed=True, msg=error.msg)
         return result
+
+    @cached_property
+    def _projects_folder(self) -> Callable[[str, Any], Any]:
+        """Reads a folder once for all hosts of the task."""
+        return cache(load("projects_dir").projects_folder)
 
     def _check(self, task_vars: dict[str, Any]) -> dict[str, Any]:
         hosts = task_vars["ansible_play_hosts_all"]
@@ -95,7 +101,7 @@ class ActionModule(ActionBase):
         from_files: list[tuple[str, Mapping[str, Any]]] = []
         if found.get("berth_projects_dir"):
             from_files, wrong = load("projects_dir").projects_for(
-                host, str(found["berth_projects_dir"]), self._loader, source, template
+                host, str(found["berth_projects_dir"]), self._loader, source, template, self._projects_folder
             )
             problems.extend(wrong)
         checked = host_input(host, found, from_files)

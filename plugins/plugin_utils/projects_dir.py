@@ -133,7 +133,12 @@ def _read(full: str, place: str, load: Callable[[str], Any]) -> ProjectFile | st
 
 
 def projects_for(
-    host: str, path: str, loader: Any, inventory: Mapping[str, Any], template: Callable[[Any], Any]
+    host: str,
+    path: str,
+    loader: Any,
+    inventory: Mapping[str, Any],
+    template: Callable[[Any], Any],
+    read: Callable[[str, Any], ProjectsFolder] = projects_folder,
 ) -> tuple[list[tuple[str, Mapping[str, Any]]], list[str]]:
     """The projects that the folder has for a host, each after its file's place; and what is wrong with the folder.
 
@@ -143,9 +148,10 @@ def projects_for(
         loader: Ansible's ``DataLoader``.
         inventory: The host's variables ``groups`` and ``group_names``.
         template: Resolves a value with the host's variables.
+        read: Reads the folder; who asks for many hosts need not look for each of them whether it has changed.
     """
     try:
-        folder = projects_folder(path, loader)
+        folder = read(path, loader)
     except BerthError as error:
         return [], [f"- {error.msg}"]
     groups = inventory.get("groups") or {}

@@ -12,9 +12,9 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.utils.display import Display
 from ansible_collections.berth.projects.plugins.module_utils.errors import BerthError
 from ansible_collections.berth.projects.plugins.module_utils.options import container_args, plan_args
-from ansible_collections.berth.projects.plugins.module_utils.terms import FROM_DEFINITION
+from ansible_collections.berth.projects.plugins.module_utils.terms import ERASING, FROM_DEFINITION
 from ansible_collections.berth.projects.plugins.plugin_utils.agent_keys import load
-from ansible_collections.berth.projects.plugins.plugin_utils.confirm import ERASING, demand_confirmed, demand_found
+from ansible_collections.berth.projects.plugins.plugin_utils.confirm import demand_confirmed, demand_found
 from ansible_collections.berth.projects.plugins.plugin_utils.host_input import refuse
 from ansible_collections.berth.projects.plugins.plugin_utils.project_action import (
     Handover,

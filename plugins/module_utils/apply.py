@@ -149,12 +149,10 @@ def _look_again(work: _Work, step: Step, tools: Tools, container_id: str | None)
     if tools.policy.force or container_id is None:
         return
     container = tools.engine.container(container_id)
-    if container is None or container["State"]["Status"] not in ("running", "paused"):
-        return
-    agents = agents_at_work(tools.engine, container)
+    agents = agents_at_work(tools.engine, container) if container else ()
     if agents:
         view = replace(work.view, agents=agents)
-        raise _AtWork(waiting(step.verb, view, is_repeated=tools.policy.operation == "provision"))
+        raise _AtWork(waiting(step.verb, view, tools.policy.is_repeated))
 
 
 def _pull(work: _Work, step: Step, tools: Tools) -> None:

@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network
 
-from ansible_collections.berth.projects.plugins.module_utils.terms import PRIVATE_NETWORKS
+from ansible_collections.berth.projects.plugins.module_utils.terms import PRIVATE_IPV4
 
 _ROUTES = "/proc/net/fib_trie"
-_PRIVATE = tuple(IPv4Network(network) for network in PRIVATE_NETWORKS if ":" not in network)
+_PRIVATE = tuple(IPv4Network(network) for network in PRIVATE_IPV4)
 """What every proxy is kept from anyway. Python's own notion leaves out 100.64.0.0/10, where VPNs and pools are."""
 
 

@@ -13,6 +13,7 @@ from ansible_collections.berth.projects.plugins.module_utils.engine import Engin
 from ansible_collections.berth.projects.plugins.module_utils.engine_volumes import VolumeStore
 from ansible_collections.berth.projects.plugins.module_utils.names import name_of
 from ansible_collections.berth.projects.plugins.module_utils.plan import Policy
+from ansible_collections.berth.projects.plugins.module_utils.terms import ERASING
 from ansible_collections.berth.projects.plugins.module_utils.world import View
 
 
@@ -57,7 +58,7 @@ def losses_by_project(
 
     Sizes of volumes are asked for only here, because they take long.
     """
-    if policy.operation not in ("reset", "destroy"):
+    if policy.operation not in ERASING:
         return {}
     with_data = policy.operation == "reset" or policy.destroy_data
     sizes = VolumeStore(engine).sizes() if with_data else {}

@@ -51,6 +51,7 @@ _QUESTIONS = (["--version"], ["-v"], ["--help"], ["-h"])
 _PROC = "/proc/[0-9]*/cmdline"
 _READ_PROCESSES = f"PATH=/usr/bin:/bin; for one in {_PROC}; do cat $one; echo; done 2>/dev/null; exit 0"
 _PATIENCE = 20  # seconds for that
+_INHABITED = ("running", "paused")
 UNSEEN = "perhaps: gVisor does not tell what runs in it"
 """Stands for the agents of a container that cannot be looked into."""
 
@@ -215,7 +216,9 @@ def _path_problem(path: str, is_workspace: bool, site: Site) -> str | None:
 
 
 def agents_at_work(engine: Engine, container: Mapping[str, Any]) -> tuple[str, ...]:
-    """The agents that run in a container, by the name of their command; none where it has ended meanwhile."""
+    """The agents that run in a container, by the name of their command; none where it does not run, or not any more."""
+    if container["State"]["Status"] not in _INHABITED:
+        return ()
     if runtime_of(container) == GVISOR:
         lines = _processes_in_gvisor(engine, container["Id"])
     else:
@@ -247,7 +250,7 @@ def _processes_in_gvisor(engine: Engine, container_id: str) -> list[str] | None:
     except EngineError:
         pass
     state = (engine.container(container_id) or {}).get("State") or {}
-    return None if state.get("Status") in ("running", "paused") else []
+    return None if state.get("Status") in _INHABITED else []
 
 
 def agent_of(command_line: str) -> str | None:

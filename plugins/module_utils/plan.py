@@ -93,6 +93,11 @@ class Policy:
     def only_state(self) -> bool:
         return self.operation == "state"
 
+    @property
+    def is_repeated(self) -> bool:
+        """Whether any later run comes by itself to what this one puts off."""
+        return self.operation == "provision"
+
 
 @dataclass(frozen=True)
 class Case:
@@ -121,7 +126,7 @@ def defer(plan: Plan, view: View, policy: Policy) -> Plan:
         return plan
     cutting = ", ".join(step.verb for step in plan.steps if step.means.cuts)
     kept = () if plan.erases else tuple(step for step in plan.steps if not step.means.cuts)
-    told = waiting(cutting, view, is_repeated=policy.operation == "provision")
+    told = waiting(cutting, view, policy.is_repeated)
     return replace(plan, steps=kept, warnings=(*plan.warnings, told))
 
 

@@ -74,13 +74,13 @@ def is_outdated(case: Case) -> bool:
     """Whether the reference at the root of the lineage, of the container or else the snapshots, names another image."""
     image, view = case.images.find(case.definition.image), case.view
     latest = view.lineage.latest
-    if image is None or not (view.container or latest):
-        return False
     if view.container:
         began_with, base_id = actual_image(view.container, {})["reference"], view.base_id
+    elif latest:
+        began_with, base_id = latest.base, latest.base_id
     else:
-        began_with, base_id = (latest.base, latest.base_id) if latest else (None, None)
-    return began_with == case.definition.image and base_id != image.id
+        return False
+    return image is not None and began_with == case.definition.image and base_id != image.id
 
 
 def outdated_warning(case: Case) -> tuple[str, ...]:

@@ -32,13 +32,13 @@ from ansible_collections.berth.projects.plugins.module_utils.plan import Case, P
 from ansible_collections.berth.projects.plugins.module_utils.proxy_files import Applied
 from ansible_collections.berth.projects.plugins.module_utils.sidecar import is_ailing, sidecar_body, sidecar_misfit
 from ansible_collections.berth.projects.plugins.module_utils.steps import Step
+from ansible_collections.berth.projects.plugins.module_utils.terms import ERASING
 from ansible_collections.berth.projects.plugins.module_utils.world import Listed, View
 
 _STARTING = frozenset(("start", "restart", "unpause", "replace"))
 _PROVING = frozenset(("start", "restart", "replace"))
 """After these the containers that waited aside in case it should fail are gone."""
 
-_ENDING = ("reset", "destroy")
 _CLEARING = frozenset(("clean", "set-aside", "rename"))
 _STOP = Step("proxy", "stop")
 
@@ -69,7 +69,7 @@ def with_network(plan: Plan, case: Case) -> Plan:
         return plan
     if _is_gone_after(plan, view):
         return without_network(plan, view)
-    if case.policy.operation in _ENDING and not plan.making:  # put off: what is to go is not mended before
+    if case.policy.operation in ERASING and not plan.making:  # put off: what is to go is not mended before
         return plan
     if view.is_aside and not plan.making and "rename" not in _verbs(plan):
         return plan

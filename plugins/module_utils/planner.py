@@ -41,19 +41,15 @@ from ansible_collections.berth.projects.plugins.module_utils.world import View
 
 def plan_project(case: Case) -> Plan:
     """What is to be done for one project."""
-    if case.view.clash:
-        return Plan(case.name, error=case.view.clash)
-    if _is_going_back_late(case.view, case.policy):
-        return _waiting_to_go_back(case.name, case.view, case.policy)
-    return with_network(with_sync(_PLANNERS[case.policy.operation](case), case), case)
+    left = _left_alone(case.name, case.view, case.policy)
+    return left or with_network(with_sync(_PLANNERS[case.policy.operation](case), case), case)
 
 
 def plan_undeclared(project: str, view: View, policy: Policy) -> Plan:
     """Removal of what no definition names any more: by pruning, or because a run destroys it."""
-    if view.clash:
-        return Plan(project, error=view.clash)
-    if _is_going_back_late(view, policy):
-        return _waiting_to_go_back(project, view, policy)
+    left = _left_alone(project, view, policy)
+    if left:
+        return left
     if policy.operation == "destroy":
         return without_network(without_host_state(_plan_destruction(project, view, policy), view), view)
     plan = plan_removal(project, view, policy, reason=Reason("state", view.status, "not declared"))
@@ -63,14 +59,17 @@ def plan_undeclared(project: str, view: View, policy: Policy) -> Plan:
     return without_network(without_host_state(plan, view), view)
 
 
-def _is_going_back_late(view: View, policy: Policy) -> bool:
-    """Whether somebody has begun to work in a container that was not seen ready and would make way."""
-    return view.unproven is not None and must_wait(view, policy)
+def _left_alone(project: str, view: View, policy: Policy) -> Plan | None:
+    """The plan where nothing may be done whatever the operation, or None.
 
-
-def _waiting_to_go_back(project: str, view: View, policy: Policy) -> Plan:
-    what = "the way back to the container before"
-    return Plan(project, warnings=(waiting(what, view, is_repeated=policy.operation == "provision"),))
+    That is where a name clashes, or somebody has begun to work in a container that was not seen ready and would make
+    way.
+    """
+    if view.clash:
+        return Plan(project, error=view.clash)
+    if view.unproven is not None and must_wait(view, policy):
+        return Plan(project, warnings=(waiting("the way back to the container before", view, policy.is_repeated),))
+    return None
 
 
 def _plan_upgrade(case: Case) -> Plan:

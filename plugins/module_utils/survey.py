@@ -253,8 +253,7 @@ def _look_closer(
         if plan.action == "replace" and view.container:
             view = replace(view, container=with_image_env(engine, view.container))
         if not policy.force:
-            running = [one for one in cut if one["State"]["Status"] in ("running", "paused")]
-            agents = {agent for one in running for agent in agents_at_work(engine, one)}
+            agents = {agent for one in cut for agent in agents_at_work(engine, one)}
             view = replace(view, agents=tuple(sorted(agents)))
         closer[project] = view
     return closer

@@ -11,7 +11,10 @@ from collections.abc import Mapping
 FROM_DEFINITION = ("provision", "state")
 """The operations that usually find all as it should be, and so are planned first and carried out only then."""
 
-OPERATIONS = (*FROM_DEFINITION, "upgrade", "restore", "reset", "destroy")
+ERASING = ("reset", "destroy")
+"""The operations that take something away, and so need a confirmation."""
+
+OPERATIONS = (*FROM_DEFINITION, "upgrade", "restore", *ERASING)
 
 IMAGE = "image"
 """The aspect whose changes may wait for an upgrade."""
@@ -34,9 +37,9 @@ OWN_VARIABLES: Mapping[str, str] = {
 POOL = "10.213.0.0/16"
 """Where subnets are taken from if nobody says otherwise. The engine's own pools have room for some thirty networks."""
 
-PRIVATE_NETWORKS = (
-    # IPv4, from IANA's registry of special-purpose addresses (RFC 6890), without those for documentation, where nobody
-    # is; and multicast
+PRIVATE_IPV4 = (
+    # From IANA's registry of special-purpose addresses (RFC 6890), without those for documentation, where nobody is;
+    # and multicast
     "0.0.0.0/8",
     "10.0.0.0/8",
     "100.64.0.0/10",
@@ -51,6 +54,9 @@ PRIVATE_NETWORKS = (
     "240.0.0.0/4",
     # Azure's platform answers its machines at a public address; other clouds' do at link-local and shared ones
     "168.63.129.16/32",
+)
+PRIVATE_NETWORKS = (
+    *PRIVATE_IPV4,
     # IPv6 likewise; what stands for an IPv4 address (NAT64, 6to4, Teredo) leads wherever that does. Not ::ffff:0:0/96:
     # to squid those are IPv4 addresses, so the above holds for them, and that network is all of IPv4.
     "::/96",

@@ -13,9 +13,6 @@ from ansible_collections.berth.projects.plugins.module_utils.errors import Berth
 from ansible_collections.berth.projects.plugins.plugin_utils.host_input import names_in
 from ansible_collections.berth.projects.plugins.plugin_utils.schema import nearest, schema_problems
 
-ERASING = ("reset", "destroy")
-"""The operations that need a confirmation."""
-
 
 def undeclared_problems(only: Iterable[str], known: Collection[str]) -> list[str]:
     """Problems with names in ``berth_only`` where they need not be declared: each must be able to be a project's."""

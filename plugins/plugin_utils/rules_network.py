@@ -11,7 +11,7 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from ansible_collections.berth.projects.plugins.module_utils.aspects_network import HOST_NAME, PROXY_VARIABLES
-from ansible_collections.berth.projects.plugins.module_utils.terms import POOL, PRIVATE_NETWORKS
+from ansible_collections.berth.projects.plugins.module_utils.terms import POOL, PRIVATE_IPV4
 from ansible_collections.berth.projects.plugins.plugin_utils.schema import Problem
 
 Definition = Mapping[str, Any]
@@ -32,8 +32,7 @@ def pool_problems(pool: str | None) -> Iterator[Problem]:
     except ValueError:
         yield Problem(place, f"must be a network by its first address, such as {POOL}, and is {pool}")
         return
-    kept_from = (IPv4Network(one) for one in PRIVATE_NETWORKS if ":" not in one)
-    if not any(network.subnet_of(one) for one in kept_from):
+    if not any(network.subnet_of(IPv4Network(one)) for one in PRIVATE_IPV4):
         yield Problem(
             place,
             "must be in a network where no allowed name may lead, such as 10.0.0.0/8, 100.64.0.0/10, 172.16.0.0/12 or "

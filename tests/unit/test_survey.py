@@ -989,7 +989,7 @@ class _NoProcesses:
         return self._state
 
 
-RUNC = {"Id": "c0f", "HostConfig": {"Runtime": "runc"}}
+RUNC = {"Id": "c0f", "HostConfig": {"Runtime": "runc"}, "State": {"Status": "running"}}
 
 
 @pytest.mark.parametrize(("running", "restarts"), [(False, 0), (False, 3), (True, 3)])
@@ -1027,7 +1027,7 @@ class _GVisor:
         return {"State": {"Status": self._status}}
 
 
-RUNSC = {"Id": "c0f", "HostConfig": {"Runtime": "runsc"}}
+RUNSC = {"Id": "c0f", "HostConfig": {"Runtime": "runsc"}, "State": {"Status": "running"}}
 
 
 @pytest.mark.parametrize(

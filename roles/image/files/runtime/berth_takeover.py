@@ -72,11 +72,11 @@ def take_over(home: Home, host_state: Path) -> int:
         return 0
     with home.lock(LOCK):
         for _round in range(_ROUNDS):
-            generation = _generation_of(host_state)
-            if generation is None or generation == _taken_generation(home):
+            generation, before = _generation_of(host_state), _taken_generation(home)
+            if generation in (None, before):
                 return 0
             # Until all is done no generation is taken, the one before neither: it may be declared again.
-            if _taken_generation(home) != UNFINISHED:
+            if before != UNFINISHED:
                 home.write(GENERATION, f"{UNFINISHED}\n".encode())
             report = Report()
             _take_all(home, host_state, report)
